@@ -1,0 +1,466 @@
+"""Everything that happens on a desk, one frozen struct a kind, joined in one tagged union.
+
+Two families share the union. *Journal events* are kept for ever in the hash-chained journal and are acknowledged after
+fsync. *Samples* (`Sample` subclasses) are high-rate readings that screens need; they travel on the same stream but are
+never journaled, and carry `seq` 0. Quantities, prices and money are Decimal (strings on the wire); every time is UTC
+nanoseconds since the epoch; durations name their unit.
+"""
+
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from console.desk.pull import GateState, Verdict
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True):
+    """Base of everything on the stream."""
+
+
+class Sample(Event, frozen=True):
+    """Base of the readings that are shown and forgotten."""
+
+
+class Plain(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the values that events and states are made of."""
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+class VenueInfo(Plain, frozen=True):
+    """A venue as desk.yaml describes it. `account` is the account number, once known; `phone` the broker's desk."""
+
+    name: str
+    adapter: str
+    base_url: str
+    account: str = ""
+    phone: str = ""
+
+
+class StrategyInfo(Plain, frozen=True):
+    name: str
+    venue: str
+    symbols: tuple[str, ...]
+    model_pin: str = ""
+
+
+class Position(Plain, frozen=True):
+    """Signed quantity: negative is short. Prices in the account's currency."""
+
+    symbol: str
+    qty: Decimal
+    avg_price: Decimal | None = None
+    mark: Decimal | None = None
+
+    @property
+    def notional(self) -> Decimal:
+        price = self.mark if self.mark is not None else self.avg_price
+        return self.qty * (price if price is not None else Decimal(0))
+
+
+class Order(Plain, frozen=True):
+    """An open or closed order at a venue. `side` is buy or sell, `status` the venue's word, `created` its own clock."""
+
+    id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    qty: Decimal
+    filled_qty: Decimal
+    type: str
+    status: str
+    created: int
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: str = ""
+    protective: bool = False
+
+
+# --- journal events: the guard and the desk -------------------------------------------------------------------------
+
+
+class DeskDescribed(Event, frozen=True, tag="desk_described"):
+    """desk.yaml as the guard read it. `mode` is simulated, paper or live; `config_hash` is SHA-256 of the file."""
+
+    name: str
+    mode: str
+    venues: tuple[VenueInfo, ...]
+    strategies: tuple[StrategyInfo, ...]
+    config_hash: str
+    quiet_seconds: int = 60
+
+
+class GuardStarted(Event, frozen=True, tag="guard_started"):
+    version: str
+    pid: int
+    recovered: int
+    torn: int = 0
+
+
+class GuardStopped(Event, frozen=True, tag="guard_stopped"):
+    why: str
+
+
+class VenueChanged(Event, frozen=True, tag="venue_changed"):
+    """A venue began or ceased to answer."""
+
+    venue: str
+    answers: bool
+    why: str = ""
+
+
+class SessionChanged(Event, frozen=True, tag="session_changed"):
+    """`next_change` is when the venue's calendar opens or closes next, 0 where it did not say."""
+
+    venue: str
+    open: bool
+    next_change: int = 0
+
+
+class MonitorChanged(Event, frozen=True, tag="monitor_changed"):
+    """A monitor changed its state: ok, pending, firing, unknown or closed."""
+
+    monitor: str
+    was: str
+    now: str
+    text: str
+    channel: str
+
+
+class StrategyChanged(Event, frozen=True, tag="strategy_changed"):
+    """A strategy's process came or went, was enabled or disabled, or runs another model."""
+
+    strategy: str
+    what: str
+    detail: str = ""
+
+
+class GateChanged(Event, frozen=True, tag="gate_changed"):
+    state: GateState
+    size_factor: Decimal
+    because: str
+    scopes: dict[str, GateState] = {}
+
+
+class Filled(Event, frozen=True, tag="filled"):
+    """One execution as the venue reports it. `execution_id` makes it unique, `at` is the venue's time."""
+
+    venue: str
+    execution_id: str
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    qty: Decimal
+    price: Decimal
+    at: int
+
+
+class Refused(Event, frozen=True, tag="refused"):
+    """Somebody asked for something and did not get it: `what` was asked, `why` not, `remote` from where."""
+
+    what: str
+    why: str
+    remote: str = ""
+
+
+class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
+    """A closed telemetry segment and its SHA-256."""
+
+    path: str
+    sha256: str
+    rows: int
+    bytes: int
+
+
+# --- journal events: the cord ---------------------------------------------------------------------------------------
+
+
+class Pulled(Event, frozen=True, tag="pulled"):
+    """The cord was pulled. `origin` is console, cli, http, signal or trigger; `hand` is guard or direct."""
+
+    pull: str
+    level: str
+    scope: str
+    reason: str
+    origin: str
+    hand: str
+    venues: tuple[str, ...]
+    quiet_seconds: int = 60
+    foreign: bool = True
+
+
+class PullReason(Event, frozen=True, tag="pull_reason"):
+    """The reason, where it was given only after the pull."""
+
+    pull: str
+    reason: str
+
+
+class PullDropped(Event, frozen=True, tag="pull_dropped"):
+    """A pull that was heard after its deadline: the other hand had done it."""
+
+    pull: str
+    late_ms: int
+
+
+class LatchSet(Event, frozen=True, tag="latch_set"):
+    """The latch is on disk; or, with `error`, could not be written, and `fallback` says what was done instead."""
+
+    pull: str
+    error: str = ""
+    fallback: str = ""
+
+
+class CordSent(Event, frozen=True, tag="cord_sent"):
+    """A request of the cord left. `what` is cancel_all, cancel, close or suspend; `target` an order id or a symbol.
+
+    An exposing write (`close`) is journaled before its bytes leave, with its quantity; a reducing one right after."""
+
+    pull: str
+    venue: str
+    what: str
+    attempt: int
+    target: str = ""
+    qty: str = ""
+
+
+class CordAnswered(Event, frozen=True, tag="cord_answered"):
+    """`outcome` is acked, refused or ambiguous; `failed` holds the ids of items the venue refused."""
+
+    pull: str
+    venue: str
+    what: str
+    outcome: str
+    target: str = ""
+    status: int = 0
+    detail: str = ""
+    items: int = 0
+    failed: tuple[str, ...] = ()
+    took_ms: int = 0
+
+
+class QuietRestarted(Event, frozen=True, tag="quiet_restarted"):
+    """The quiet clock began, or began again: `why` names the order or fill."""
+
+    pull: str
+    venue: str
+    why: str
+
+
+class VenueVerdict(Event, frozen=True, tag="venue_verdict"):
+    """What one venue has proven so far. `standing` are open order ids in scope, `positions` what is not yet flat;
+    the three times are UTC ns, 0 until reached: no open order, no position (L4), quiet for the whole interval."""
+
+    pull: str
+    venue: str
+    verdict: Verdict
+    why: str
+    standing: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    t_blocked: int = 0
+    t_flat: int = 0
+    t_verified: int = 0
+
+
+class EvidenceTaken(Event, frozen=True, tag="evidence_taken"):
+    """What was known at the pull: broker truth and book per venue, hashes. `missing` names what could not be read."""
+
+    pull: str
+    positions: dict[str, tuple[Position, ...]]
+    orders: dict[str, tuple[Order, ...]]
+    book: dict[str, tuple[Position, ...]]
+    model_hashes: dict[str, str]
+    config_hash: str
+    missing: tuple[str, ...] = ()
+
+
+# --- samples --------------------------------------------------------------------------------------------------------
+
+
+class GuardBeat(Sample, frozen=True, tag="guard_beat"):
+    """The guard is alive; `lag_ms` is how late its event loop ran."""
+
+    lag_ms: int = 0
+
+
+class Heartbeat(Sample, frozen=True, tag="heartbeat"):
+    """One timed request to a venue. `latency_us` is None when it did not answer."""
+
+    venue: str
+    latency_us: int | None
+    why: str = ""
+
+
+class MonitorSampled(Sample, frozen=True, tag="monitor_sampled"):
+    """`level` is the reading as a share of its threshold (1 = at the threshold) for the curve, None when unknown."""
+
+    monitor: str
+    state: str
+    text: str
+    level: float | None
+    as_of: int
+
+
+class AccountRead(Sample, frozen=True, tag="account_read"):
+    """Percentages are of yesterday's equity (`day_pct`) and of the highest equity seen (`drawdown_pct`)."""
+
+    venue: str
+    equity: Decimal
+    day_pct: Decimal
+    drawdown_pct: Decimal
+    as_of: int
+
+
+class PositionsRead(Sample, frozen=True, tag="positions_read"):
+    """Broker truth; `unknown` says why the read failed, and then `positions` is what was last known."""
+
+    venue: str
+    positions: tuple[Position, ...]
+    as_of: int
+    unknown: str = ""
+
+
+class OrdersRead(Sample, frozen=True, tag="orders_read"):
+    """All open orders of a venue; `complete` is false where a page could not be read."""
+
+    venue: str
+    orders: tuple[Order, ...]
+    as_of: int
+    complete: bool = True
+    unknown: str = ""
+
+
+class BookRead(Sample, frozen=True, tag="book_read"):
+    """What a strategy believes it holds and has working."""
+
+    strategy: str
+    positions: tuple[Position, ...]
+    order_ids: tuple[str, ...]
+    as_of: int
+    unknown: str = ""
+
+
+class StrategySampled(Sample, frozen=True, tag="strategy_sampled"):
+    """A strategy as its own host reports it. `gate` is the gate it last acted on. `day_pct` of the venue's equity."""
+
+    strategy: str
+    healthy: bool
+    enabled: bool
+    gate: GateState
+    orders_sent: int
+    orders_per_minute: int
+    fills: int
+    predictions: int
+    day_pct: Decimal
+    model_hash: str
+    as_of: int
+    errors: int = 0
+    why: str = ""
+
+
+class BarsRead(Sample, frozen=True, tag="bars_read"):
+    """`age` is the age of the oldest symbol's latest bar in bar intervals, None when unknown; `worst` that symbol."""
+
+    venue: str
+    bars: int
+    age: float | None
+    worst: str
+    as_of: int
+    why: str = ""
+
+
+AnyEvent = (
+    DeskDescribed
+    | GuardStarted
+    | GuardStopped
+    | VenueChanged
+    | SessionChanged
+    | MonitorChanged
+    | StrategyChanged
+    | GateChanged
+    | Filled
+    | Refused
+    | TelemetryKept
+    | Pulled
+    | PullReason
+    | PullDropped
+    | LatchSet
+    | CordSent
+    | CordAnswered
+    | QuietRestarted
+    | VenueVerdict
+    | EvidenceTaken
+    | GuardBeat
+    | Heartbeat
+    | MonitorSampled
+    | AccountRead
+    | PositionsRead
+    | OrdersRead
+    | BookRead
+    | StrategySampled
+    | BarsRead
+)
+
+Value = TypeVar("Value")
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event in its place: who wrote it when. `seq` counts from 1 within `writer`; samples have 0."""
+
+    ts: int
+    writer: str
+    actor: str
+    event: AnyEvent
+    seq: int = 0
+    incident: str | None = None
+
+    @property
+    def durable(self) -> bool:
+        return not isinstance(self.event, Sample)
+
+    @property
+    def order(self) -> tuple[int, str, int]:
+        """The key that merges several writers into one history."""
+        return (self.ts, self.writer, self.seq)
+
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def kind_of(event: Event) -> str:
+    tag = event.__struct_config__.tag
+    assert isinstance(tag, str)  # noqa: S101 - every event class is declared with a string tag
+    return tag
+
+
+def encode(value: Any) -> bytes:
+    """JSON for the stream and the journal; Decimals become strings."""
+    return _encoder.encode(value)
+
+
+def data_of(event: Event) -> bytes:
+    """The event's fields as a JSON object without its kind: the `data` of a journal line."""
+    raw = encode(event)
+    opening = len(b'{"kind":""') + len(kind_of(event))
+    rest = raw[opening:]
+    return b"{" + (rest[1:] if rest.startswith(b",") else rest)
+
+
+def event_from(kind: str, data: dict[str, Any]) -> AnyEvent:
+    """An event from a journal line's `kind` and `data`. Raises msgspec.ValidationError."""
+    return msgspec.convert({**data, "kind": kind}, AnyEvent)  # type: ignore[call-overload,no-any-return]
+
+
+def record_from(line: dict[str, Any]) -> Record:
+    """A Record from the object of a journal line."""
+    return Record(
+        ts=line["ts"],
+        writer=line["writer"],
+        actor=line["actor"],
+        event=event_from(line["kind"], line["data"]),
+        seq=line["seq"],
+        incident=line.get("incident"),
+    )

@@ -1,0 +1,467 @@
+"""The fold: one pure function from what was and what happened to what is.
+
+Guard, console and archive all hold a `DeskState` and all get it from `fold` alone, so they can not disagree. Records
+may arrive twice and, between writers, out of order: durable ones are taken once by (`writer`, `seq`).
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from console.desk import events as ev
+from console.desk.events import Plain, Record
+from console.desk.pull import GateState, Level, Scope, Verdict, worst
+from console.desk.timeline import TimelineEntry, tell
+
+TIMELINE_KEPT = 1000
+CURVE_POINTS = 60
+
+
+class VenueState(Plain, frozen=True):
+    """What is known of one venue. Every `*_as_of` is the time of the last *successful* read, 0 for never; the
+    `*_unknown` beside it says why the latest one failed, and is empty while it succeeds."""
+
+    info: ev.VenueInfo
+    answers: bool | None = None
+    why: str = ""
+    open: bool | None = None
+    next_change: int = 0
+    latency_us: int | None = None
+    latency_as_of: int = 0
+    equity: Decimal | None = None
+    day_pct: Decimal | None = None
+    drawdown_pct: Decimal | None = None
+    account_as_of: int = 0
+    positions: tuple[ev.Position, ...] = ()
+    positions_as_of: int = 0
+    positions_unknown: str = "not read yet"
+    orders: tuple[ev.Order, ...] = ()
+    orders_as_of: int = 0
+    orders_unknown: str = "not read yet"
+    bars: int = 0
+    bar_age: float | None = None
+    bars_as_of: int = 0
+    fills: int = 0
+
+
+class StrategyState(Plain, frozen=True):
+    info: ev.StrategyInfo
+    sample: ev.StrategySampled | None = None
+    book: ev.BookRead | None = None
+
+
+class MonitorState(Plain, frozen=True):
+    """The latest reading and the curve behind it (`level`s, oldest first, None where unknown)."""
+
+    id: str
+    state: str = "unknown"
+    text: str = "not read yet"
+    level: float | None = None
+    as_of: int = 0
+    since: int = 0
+    curve: tuple[float | None, ...] = ()
+
+
+class VenuePull(Plain, frozen=True):
+    """How far one venue has got under one pull."""
+
+    venue: str
+    verdict: Verdict = Verdict.UNKNOWN
+    why: str = "nothing sent yet"
+    since: int = 0
+    standing: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    sent_at: int = 0
+    sent: int = 0
+    answered: int = 0
+    answer: str = ""
+    failed: tuple[str, ...] = ()
+    closes: tuple[str, ...] = ()
+    quiet_from: int = 0
+    quiet_why: str = ""
+    suspended: bool = False
+    t_blocked: int = 0
+    t_flat: int = 0
+    t_verified: int = 0
+
+
+class PullState(Plain, frozen=True):
+    """One pull of the cord and what every venue in its scope has proven."""
+
+    id: str
+    level: Level
+    scope: str
+    reason: str
+    actor: str
+    origin: str
+    hand: str
+    at: int
+    quiet_seconds: int
+    foreign: bool
+    venues: dict[str, VenuePull]
+    latch_error: str = ""
+    evidence: ev.EvidenceTaken | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Gate-only levels have no venue to ask; what they prove comes from the strategies' acknowledgements."""
+        return worst([venue.verdict for venue in self.venues.values()])
+
+    @property
+    def blocked_at(self) -> int:
+        return self._latest("t_blocked")
+
+    @property
+    def flat_at(self) -> int:
+        return self._latest("t_flat")
+
+    @property
+    def verified_at(self) -> int:
+        return self._latest("t_verified")
+
+    def _latest(self, name: str) -> int:
+        times = [getattr(venue, name) for venue in self.venues.values()]
+        return max(times) if times and all(times) else 0
+
+
+class DeskState(Plain, frozen=True):
+    """Everything known about a desk at one moment. Dicts keep the order of desk.yaml."""
+
+    name: str = ""
+    mode: str = ""
+    config_hash: str = ""
+    quiet_seconds: int = 60
+    venues: dict[str, VenueState] = {}
+    strategies: dict[str, StrategyState] = {}
+    monitors: dict[str, MonitorState] = {}
+    gate: ev.GateChanged | None = None
+    pulls: dict[str, PullState] = {}
+    timeline: tuple[TimelineEntry, ...] = ()
+    guard_version: str = ""
+    guard_started: int = 0
+    guard_stopped: str = ""
+    guard_beat: int = 0
+    heads: dict[str, int] = {}
+
+    @property
+    def halted(self) -> bool:
+        return self.gate_state is GateState.HALTED
+
+    @property
+    def gate_state(self) -> GateState | None:
+        """The desk-wide gate: what the guard last set or any standing desk-wide pull, whichever is tighter."""
+        states = [Level(pull.level).gate for pull in self.pulls.values() if pull.scope == "desk"]
+        if self.gate is not None:
+            states.append(self.gate.state)
+        return max(states, key=lambda state: state.rank, default=None)
+
+    def gate_for(self, strategy: str) -> GateState | None:
+        """The gate as it bears on one strategy as a whole."""
+        info = self.strategies[strategy].info
+        states = [] if self.gate_state is None else [self.gate_state]
+        for pull in self.pulls.values():
+            scope = Scope.parse(pull.scope)
+            if scope.kind in ("venue", "strategy") and scope.touches(venue=info.venue, strategy=strategy):
+                states.append(Level(pull.level).gate)
+        return max(states, key=lambda state: state.rank, default=None)
+
+    @property
+    def pull(self) -> PullState | None:
+        """The pull that a person should be looking at: the worst verdict, the latest of those."""
+        return max(self.pulls.values(), key=lambda pull: (pull.verdict.rank, pull.at), default=None)
+
+
+def _with(struct: Any, **changes: Any) -> Any:
+    return msgspec.structs.replace(struct, **changes)
+
+
+def _in(table: dict[str, Any], key: str, **changes: Any) -> dict[str, Any]:
+    """The table with one row changed; a row that is not there (its description never came) is left out."""
+    row = table.get(key)
+    return table if row is None else {**table, key: _with(row, **changes)}
+
+
+def _venue(state: DeskState, name: str, **changes: Any) -> DeskState:
+    changed: DeskState = _with(state, venues=_in(state.venues, name, **changes))
+    return changed
+
+
+def _pull(state: DeskState, pull: str, venue: str, **changes: Any) -> DeskState:
+    known = state.pulls.get(pull)
+    if known is None:
+        return state
+    row = known.venues.get(venue, VenuePull(venue=venue))
+    venues = {**known.venues, venue: _with(row, **changes)}
+    changed: DeskState = _with(state, pulls={**state.pulls, pull: _with(known, venues=venues)})
+    return changed
+
+
+def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> DeskState:
+    venues = {
+        info.name: _with(state.venues[info.name], info=info) if info.name in state.venues else VenueState(info=info)
+        for info in event.venues
+    }
+    strategies = {
+        info.name: _with(state.strategies[info.name], info=info)
+        if info.name in state.strategies
+        else StrategyState(info=info)
+        for info in event.strategies
+    }
+    changed: DeskState = _with(
+        state,
+        name=event.name,
+        mode=event.mode,
+        config_hash=event.config_hash,
+        quiet_seconds=event.quiet_seconds,
+        venues=venues,
+        strategies=strategies,
+    )
+    return changed
+
+
+def _guard_started(state: DeskState, record: Record, event: ev.GuardStarted) -> DeskState:
+    changed: DeskState = _with(
+        state, guard_version=event.version, guard_started=record.ts, guard_beat=record.ts, guard_stopped=""
+    )
+    return changed
+
+
+def _guard_stopped(state: DeskState, record: Record, event: ev.GuardStopped) -> DeskState:
+    changed: DeskState = _with(state, guard_stopped=event.why)
+    return changed
+
+
+def _guard_beat(state: DeskState, record: Record, event: ev.GuardBeat) -> DeskState:
+    changed: DeskState = _with(state, guard_beat=record.ts)
+    return changed
+
+
+def _venue_changed(state: DeskState, record: Record, event: ev.VenueChanged) -> DeskState:
+    return _venue(state, event.venue, answers=event.answers, why=event.why)
+
+
+def _session_changed(state: DeskState, record: Record, event: ev.SessionChanged) -> DeskState:
+    return _venue(state, event.venue, open=event.open, next_change=event.next_change)
+
+
+def _monitor_changed(state: DeskState, record: Record, event: ev.MonitorChanged) -> DeskState:
+    row = state.monitors.get(event.monitor, MonitorState(id=event.monitor))
+    row = _with(row, state=event.now, text=event.text, since=record.ts)
+    changed: DeskState = _with(state, monitors={**state.monitors, event.monitor: row})
+    return changed
+
+
+def _monitor_sampled(state: DeskState, record: Record, event: ev.MonitorSampled) -> DeskState:
+    row = state.monitors.get(event.monitor, MonitorState(id=event.monitor))
+    curve = (*row.curve, event.level)[-CURVE_POINTS:]
+    row = _with(row, state=event.state, text=event.text, level=event.level, as_of=event.as_of, curve=curve)
+    changed: DeskState = _with(state, monitors={**state.monitors, event.monitor: row})
+    return changed
+
+
+def _gate_changed(state: DeskState, record: Record, event: ev.GateChanged) -> DeskState:
+    changed: DeskState = _with(state, gate=event)
+    return changed
+
+
+def _filled(state: DeskState, record: Record, event: ev.Filled) -> DeskState:
+    row = state.venues.get(event.venue)
+    return state if row is None else _venue(state, event.venue, fills=row.fills + 1)
+
+
+def _heartbeat(state: DeskState, record: Record, event: ev.Heartbeat) -> DeskState:
+    if event.latency_us is None:
+        return _venue(state, event.venue, latency_us=None)
+    return _venue(state, event.venue, latency_us=event.latency_us, latency_as_of=record.ts)
+
+
+def _account_read(state: DeskState, record: Record, event: ev.AccountRead) -> DeskState:
+    return _venue(
+        state,
+        event.venue,
+        equity=event.equity,
+        day_pct=event.day_pct,
+        drawdown_pct=event.drawdown_pct,
+        account_as_of=event.as_of,
+    )
+
+
+def _positions_read(state: DeskState, record: Record, event: ev.PositionsRead) -> DeskState:
+    if event.unknown:
+        return _venue(state, event.venue, positions_unknown=event.unknown)
+    return _venue(
+        state, event.venue, positions=event.positions, positions_as_of=event.as_of, positions_unknown=""
+    )
+
+
+def _orders_read(state: DeskState, record: Record, event: ev.OrdersRead) -> DeskState:
+    if event.unknown or not event.complete:
+        return _venue(state, event.venue, orders_unknown=event.unknown or "not every page could be read")
+    return _venue(state, event.venue, orders=event.orders, orders_as_of=event.as_of, orders_unknown="")
+
+
+def _bars_read(state: DeskState, record: Record, event: ev.BarsRead) -> DeskState:
+    if event.age is None:
+        return _venue(state, event.venue, bar_age=None)
+    return _venue(state, event.venue, bars=event.bars, bar_age=event.age, bars_as_of=event.as_of)
+
+
+def _book_read(state: DeskState, record: Record, event: ev.BookRead) -> DeskState:
+    row = state.strategies.get(event.strategy)
+    if event.unknown and row is not None and row.book is not None:
+        event = _with(row.book, unknown=event.unknown)
+    changed: DeskState = _with(state, strategies=_in(state.strategies, event.strategy, book=event))
+    return changed
+
+
+def _strategy_sampled(state: DeskState, record: Record, event: ev.StrategySampled) -> DeskState:
+    changed: DeskState = _with(state, strategies=_in(state.strategies, event.strategy, sample=event))
+    return changed
+
+
+def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
+    known = state.pulls.get(event.pull)
+    venues = {name: VenuePull(venue=name, since=record.ts) for name in event.venues}
+    if known is not None:  # both hands pulled the same cord, or a guard took a direct pull over
+        venues = {**venues, **known.venues}
+    pull = PullState(
+        id=event.pull,
+        level=Level(event.level),
+        scope=event.scope,
+        reason=event.reason,
+        actor=record.actor if known is None else known.actor,
+        origin=event.origin if known is None else known.origin,
+        hand=event.hand,
+        at=record.ts if known is None else min(known.at, record.ts),
+        quiet_seconds=event.quiet_seconds,
+        foreign=event.foreign,
+        venues=venues,
+    )
+    changed: DeskState = _with(state, pulls={**state.pulls, event.pull: pull})
+    return changed
+
+
+def _pull_field(state: DeskState, pull: str, **changes: Any) -> DeskState:
+    changed: DeskState = _with(state, pulls=_in(state.pulls, pull, **changes))
+    return changed
+
+
+def _pull_reason(state: DeskState, record: Record, event: ev.PullReason) -> DeskState:
+    return _pull_field(state, event.pull, reason=event.reason)
+
+
+def _latch_set(state: DeskState, record: Record, event: ev.LatchSet) -> DeskState:
+    return _pull_field(state, event.pull, latch_error=event.error)
+
+
+def _evidence_taken(state: DeskState, record: Record, event: ev.EvidenceTaken) -> DeskState:
+    return _pull_field(state, event.pull, evidence=event)
+
+
+def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskState:
+    known = state.pulls.get(event.pull)
+    if known is None:
+        return state
+    row = known.venues.get(event.venue, VenuePull(venue=event.venue))
+    changes: dict[str, Any] = {"sent": row.sent + 1, "sent_at": row.sent_at or record.ts}
+    if row.verdict is Verdict.UNKNOWN and not row.sent:
+        changes |= {"verdict": Verdict.REQUESTED, "why": "sent, not answered yet"}
+    if event.what == "close":
+        changes["closes"] = (*row.closes, event.target)
+    return _pull(state, event.pull, event.venue, **changes)
+
+
+def _cord_answered(state: DeskState, record: Record, event: ev.CordAnswered) -> DeskState:
+    known = state.pulls.get(event.pull)
+    if known is None:
+        return state
+    row = known.venues.get(event.venue, VenuePull(venue=event.venue))
+    answer = f"{event.what} {event.target} {event.outcome}".replace("  ", " ")
+    changes: dict[str, Any] = {
+        "answered": row.answered + 1,
+        "answer": f"{answer} {event.detail}".strip(),
+        "suspended": row.suspended or (event.what == "suspend" and event.outcome == "acked"),
+    }
+    if event.what == "cancel_all":
+        changes["failed"] = event.failed
+    return _pull(state, event.pull, event.venue, **changes)
+
+
+def _quiet_restarted(state: DeskState, record: Record, event: ev.QuietRestarted) -> DeskState:
+    return _pull(state, event.pull, event.venue, quiet_from=record.ts, quiet_why=event.why)
+
+
+def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> DeskState:
+    return _pull(
+        state,
+        event.pull,
+        event.venue,
+        verdict=event.verdict,
+        why=event.why,
+        since=record.ts,
+        standing=event.standing,
+        positions=event.positions,
+        t_blocked=event.t_blocked,
+        t_flat=event.t_flat,
+        t_verified=event.t_verified,
+    )
+
+
+def _unchanged(state: DeskState, record: Record, event: ev.Event) -> DeskState:
+    """Only the timeline remembers it."""
+    return state
+
+
+_FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
+    ev.DeskDescribed: _described,
+    ev.GuardStarted: _guard_started,
+    ev.GuardStopped: _guard_stopped,
+    ev.GuardBeat: _guard_beat,
+    ev.VenueChanged: _venue_changed,
+    ev.SessionChanged: _session_changed,
+    ev.MonitorChanged: _monitor_changed,
+    ev.MonitorSampled: _monitor_sampled,
+    ev.StrategyChanged: _unchanged,
+    ev.StrategySampled: _strategy_sampled,
+    ev.GateChanged: _gate_changed,
+    ev.Filled: _filled,
+    ev.Refused: _unchanged,
+    ev.TelemetryKept: _unchanged,
+    ev.Heartbeat: _heartbeat,
+    ev.AccountRead: _account_read,
+    ev.PositionsRead: _positions_read,
+    ev.OrdersRead: _orders_read,
+    ev.BarsRead: _bars_read,
+    ev.BookRead: _book_read,
+    ev.Pulled: _pulled,
+    ev.PullReason: _pull_reason,
+    ev.PullDropped: _unchanged,
+    ev.LatchSet: _latch_set,
+    ev.CordSent: _cord_sent,
+    ev.CordAnswered: _cord_answered,
+    ev.QuietRestarted: _quiet_restarted,
+    ev.VenueVerdict: _venue_verdict,
+    ev.EvidenceTaken: _evidence_taken,
+}
+
+
+def fold(state: DeskState, record: Record) -> DeskState:
+    """The state after one more record. Pure; a durable record that was folded before changes nothing."""
+    if record.durable:
+        if record.seq <= state.heads.get(record.writer, 0):
+            return state
+        state = _with(state, heads={**state.heads, record.writer: record.seq})
+        entry = tell(record)
+        if entry is not None:
+            state = _with(state, timeline=(*state.timeline, entry)[-TIMELINE_KEPT:])
+    return _FOLD[type(record.event)](state, record, record.event)
+
+
+def fold_all(records: Iterable[Record], state: DeskState | None = None) -> DeskState:
+    """Fold a whole history. The records of one writer must be in order; writers may be merged in any order."""
+    folded = state if state is not None else DeskState()
+    for record in records:
+        folded = fold(folded, record)
+    return folded

@@ -1,0 +1,86 @@
+"""What happened, in one line each: the only place where an event becomes words."""
+
+from collections.abc import Callable
+from typing import Any
+
+from console.desk import events as ev
+from console.desk.pull import Verdict
+
+
+class TimelineEntry(ev.Plain, frozen=True):
+    """`tone` is calm, good, warn, bad or cord: how it looks, never what it means."""
+
+    ts: int
+    tone: str
+    text: str
+    actor: str = ""
+
+
+_VERDICT_TONE = {Verdict.VERIFIED: "good", Verdict.REQUESTED: "calm", Verdict.PARTIAL: "warn", Verdict.UNKNOWN: "bad"}
+_MONITOR_TONE = {"firing": "bad", "pending": "warn", "unknown": "warn", "ok": "good", "closed": "calm"}
+
+
+def some(items: tuple[str, ...], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def _pulled(record: ev.Record, event: ev.Pulled) -> tuple[str, str]:
+    direct = " directly, without the guard" if event.hand == "direct" else ""
+    reason = f" “{event.reason}”" if event.reason else ""
+    return "cord", f"K {event.level} {event.scope}{reason} by {record.actor} ({event.origin}){direct}"
+
+
+def _answered(record: ev.Record, event: ev.CordAnswered) -> tuple[str, str]:
+    what = f"{event.venue}: {event.what.replace('_', ' ')} {event.target}".rstrip()
+    if event.outcome == "acked" and not event.failed:
+        count = f" {event.items}" if event.items else ""
+        return "calm", f"{what} acked{count} in {event.took_ms} ms"
+    tone = "warn" if event.outcome != "ambiguous" else "bad"
+    failed = f", refused {some(event.failed)}" if event.failed else ""
+    return tone, f"{what} {event.outcome}{failed} {event.detail}".rstrip()
+
+
+def _verdict(record: ev.Record, event: ev.VenueVerdict) -> tuple[str, str]:
+    return _VERDICT_TONE[event.verdict], f"{event.verdict} {event.venue}: {event.why}"
+
+
+def _sent(record: ev.Record, event: ev.CordSent) -> tuple[str, str] | None:
+    if event.what == "cancel" and event.attempt > 1:
+        return None  # repeats are counted on the verdict page, one line each would bury the rest
+    again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+    what = f"{event.what.replace('_', ' ')} {event.target} {event.qty}".rstrip()
+    return "calm", f"{event.venue}: {what} sent{again}"
+
+
+_TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
+    ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
+    ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
+    ev.VenueChanged: lambda r, e: (
+        ("good", f"{e.venue} answers") if e.answers else ("bad", f"{e.venue} does not answer: {e.why}")
+    ),
+    ev.SessionChanged: lambda r, e: ("calm", f"{e.venue} session {'opened' if e.open else 'closed'}"),
+    ev.MonitorChanged: lambda r, e: (_MONITOR_TONE.get(e.now, "calm"), f"{e.monitor} {e.now}: {e.text}"),
+    ev.StrategyChanged: lambda r, e: ("calm", f"{e.strategy} {e.what} {e.detail}".rstrip()),
+    ev.GateChanged: lambda r, e: ("calm", f"gate {e.state} {e.size_factor * 100:f} %: {e.because}"),
+    ev.Refused: lambda r, e: ("warn", f"refused {e.what} from {e.remote or 'here'}: {e.why}"),
+    ev.Pulled: _pulled,
+    ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
+    ev.PullDropped: lambda r, e: ("warn", f"a pull heard {e.late_ms} ms late was left to the direct hand"),
+    ev.LatchSet: lambda r, e: ("bad", f"latch not written: {e.error}; {e.fallback}") if e.error else None,
+    ev.CordSent: _sent,
+    ev.CordAnswered: _answered,
+    ev.QuietRestarted: lambda r, e: ("calm", f"{e.venue}: quiet clock from here ({e.why})"),
+    ev.VenueVerdict: _verdict,
+    ev.EvidenceTaken: lambda r, e: (
+        ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
+    ),
+}
+
+
+def tell(record: ev.Record) -> TimelineEntry | None:
+    """The line a journal record adds to the timeline, if it adds one (a fill or a description does not)."""
+    teller = _TELL.get(type(record.event))
+    told = teller(record, record.event) if teller else None
+    return None if told is None else TimelineEntry(ts=record.ts, tone=told[0], text=told[1], actor=record.actor)
