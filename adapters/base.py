@@ -129,7 +129,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """One item of a bulk call. `target` is an order id or a symbol; `order_id` the closing order, where there is one."""
+    """One item of a bulk call. `target` is an order id or a symbol; `order_id` the closing order, if any."""
 
     target: str
     ok: bool

@@ -36,7 +36,15 @@ def _refuse(value: object) -> object:
 
 
 def seal(
-    *, seq: int, ts: int, writer: str, kind: str, actor: str, data: Mapping[str, object], prev: str, incident: str | None
+    *,
+    seq: int,
+    ts: int,
+    writer: str,
+    kind: str,
+    actor: str,
+    data: Mapping[str, object],
+    prev: str,
+    incident: str | None,
 ) -> tuple[bytes, str]:
     """One journal line (with its newline) and its hash, to be given as `prev` to the next."""
     return seal_raw(

@@ -451,7 +451,8 @@ def data_of(event: Event) -> bytes:
 
 def event_from(kind: str, data: dict[str, Any]) -> AnyEvent:
     """An event from a journal line's `kind` and `data`. Raises msgspec.ValidationError."""
-    return msgspec.convert({**data, "kind": kind}, AnyEvent)  # type: ignore[call-overload,no-any-return]
+    event: AnyEvent = msgspec.convert({**data, "kind": kind}, AnyEvent)
+    return event
 
 
 def record_from(line: dict[str, Any]) -> Record:

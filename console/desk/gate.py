@@ -32,7 +32,7 @@ def closed(because: str) -> Gate:
 
 
 def latch_entries(latch: bytes) -> "list[dict[str, str]]":
-    """The standing pulls of a latch file. Raises ValueError where any line is not one: the caller takes it as HALTED."""
+    """The standing pulls of a latch file. Raises where any line is not one: that means HALTED."""
     entries = []
     for line in latch.splitlines():
         entry = json.loads(line)

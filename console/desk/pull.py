@@ -3,19 +3,16 @@
 Only the standard library is used, and no dataclasses: `andon kill` imports this before its bytes are on the wire.
 """
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """What a pull does, from pausing entries to flattening. Ordered: L4 does all that L3 does, and so on."""
 
     L1 = "L1"
     L2 = "L2"
     L3 = "L3"
     L4 = "L4"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def rank(self) -> int:
@@ -46,16 +43,13 @@ _LEVEL_SAYS = {
 }
 
 
-class GateState(str, Enum):
+class GateState(StrEnum):
     """What a strategy may do, from everything to nothing."""
 
     OPEN = "OPEN"
     REDUCED = "REDUCED"
     CLOSE_ONLY = "CLOSE_ONLY"
     HALTED = "HALTED"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def rank(self) -> int:
@@ -65,16 +59,13 @@ class GateState(str, Enum):
 _GATE_RANK = {GateState.OPEN: 0, GateState.REDUCED: 1, GateState.CLOSE_ONLY: 2, GateState.HALTED: 3}
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """What the venues have proven about a pull, the worst last."""
 
     VERIFIED = "VERIFIED"
     REQUESTED = "REQUESTED"
     PARTIAL = "PARTIAL"
     UNKNOWN = "UNKNOWN"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def rank(self) -> int:

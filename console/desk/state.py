@@ -291,9 +291,7 @@ def _account_read(state: DeskState, record: Record, event: ev.AccountRead) -> De
 def _positions_read(state: DeskState, record: Record, event: ev.PositionsRead) -> DeskState:
     if event.unknown:
         return _venue(state, event.venue, positions_unknown=event.unknown)
-    return _venue(
-        state, event.venue, positions=event.positions, positions_as_of=event.as_of, positions_unknown=""
-    )
+    return _venue(state, event.venue, positions=event.positions, positions_as_of=event.as_of, positions_unknown="")
 
 
 def _orders_read(state: DeskState, record: Record, event: ev.OrdersRead) -> DeskState:
