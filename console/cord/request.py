@@ -1,0 +1,99 @@
+"""The wire form of a pull: one JSON line over `cord.sock`. It is frozen: any console can stop any guard's desk.
+
+Client: `{"v":1,"pull":{"id","level","scope","reason","actor","origin","made","deadline"}}`, where `made` is UTC ns and
+`deadline` CLOCK_BOOTTIME ns, after which the other hand has done it and the guard must not. Guard: `{"v":1,"heard":id}`
+at once, then `{"v":1,"event":{"kind","data"}}` for whatever becomes of the pull and `{"v":1,"beat":n}` every second;
+or `{"v":1,"refused":"why"}`.
+
+This module imports nothing but `time` and `os` at its top: it stands before the first byte of `andon kill`.
+"""
+
+import os
+import time
+
+ANSWER_WITHIN_NS = 250_000_000
+BEAT_SECONDS = 1.0
+
+
+def new_id() -> str:
+    """A pull's name: its second in UTC, so that files sort, and eight random hex digits."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + os.urandom(4).hex()
+
+
+def quote(text: str) -> str:
+    """A JSON string, without the json module."""
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 0x20 <= code < 0xD800 or 0xE000 <= code <= 0xFFFF and code != 0x7F:
+            out.append(char)
+        elif 0xD800 <= code < 0xE000:  # a stray byte of the command line: it is no character, and UTF-8 has no form of it
+            out.append("\\ufffd")
+        elif code > 0xFFFF:
+            out.append(char)
+        else:
+            out.append(f"\\u{code:04x}")
+    return '"' + "".join(out) + '"'
+
+
+class PullRequest:
+    """A pull somebody wants. `level` and `scope` are their written forms (`L3`, `desk`); `made` is UTC ns."""
+
+    __slots__ = ("actor", "deadline", "id", "level", "made", "origin", "reason", "scope")
+
+    def __init__(
+        self,
+        *,
+        level: str,
+        scope: str,
+        reason: str = "",
+        actor: str = "",
+        origin: str = "cli",
+        id: str = "",  # noqa: A002 - it is what the wire calls it
+        made: int = 0,
+        deadline: int = 0,
+    ) -> None:
+        self.id = id or new_id()
+        self.level = level
+        self.scope = scope
+        self.reason = reason
+        self.actor = actor
+        self.origin = origin
+        self.made = made or time.time_ns()
+        self.deadline = deadline or time.clock_gettime_ns(time.CLOCK_BOOTTIME) + ANSWER_WITHIN_NS
+
+    def __repr__(self) -> str:
+        return f"PullRequest({self.id} {self.level} {self.scope} by {self.actor})"
+
+    def line(self) -> bytes:
+        """The request as it goes over the socket."""
+        texts = [
+            f'"{name}":{quote(getattr(self, name))}' for name in ("id", "level", "scope", "reason", "actor", "origin")
+        ]
+        fields = [*texts, f'"made":{self.made}', f'"deadline":{self.deadline}']
+        return ('{"v":1,"pull":{' + ",".join(fields) + "}}\n").encode()
+
+
+def parse(line: bytes) -> PullRequest:
+    """A request as the guard hears it. Raises ValueError with a sentence."""
+    import json
+
+    from console.desk.pull import Level, Scope
+
+    try:
+        told = json.loads(line)
+        pull = told["pull"]
+        request = PullRequest(
+            level=Level(pull["level"]).value,
+            scope=str(Scope.parse(pull["scope"])),
+            **{name: str(pull.get(name, "")) for name in ("reason", "actor", "origin", "id")},
+            made=int(pull["made"]),
+            deadline=int(pull["deadline"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a pull: {error!r}") from None
+    if not request.id.replace("-", "").isalnum() or len(request.id) > 64:
+        raise ValueError(f"not a pull's id: {request.id!r}")  # it becomes part of a file's name
+    return request
