@@ -1,0 +1,191 @@
+"""The console's end of the desk: the guard's stream while there is a guard, the journal's files while there is none.
+
+`GuardClient` is a `console.desk.source.Source`. It connects, reconnects by itself, and never hides which of the two it
+is reading: everything after a `Detached` comes from files, everything after an `Attached` that follows from the guard.
+A guard that is connected but silent (it beats every 0.5 s) is frozen, and counts as away.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from console.desk.events import Record
+from console.desk.source import Attached, Detached, Received, Update
+from console.desk.state import DeskState, fold_all
+from console.evidence.journal import Tail
+from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGuard
+
+RETRY_SECONDS = 0.5
+SILENCE_SECONDS = 3.0
+ANSWER_SECONDS = 5.0
+
+_decode = msgspec.json.Decoder(FromGuard)
+_UNSURE = "it may or may not have done it"
+_OTHER_VERSION = "the guard speaks another version's protocol: restart it, or this console"
+_Line = tuple[asyncio.StreamReader, asyncio.StreamWriter, DeskState]
+
+
+class _GoneError(Exception):
+    """The guard's stream ended; the message says how."""
+
+
+class GuardClient:
+    """Updates from, and commands to, the guard of the desk whose state folder is `state_dir`."""
+
+    live = True
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self._socket = state_dir / "guard.sock"
+        self._writer: asyncio.StreamWriter | None = None
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._why = "no guard is running"
+        self._heads: dict[str, int] | None = None
+        """The last record seen of every writer; None until anything was folded."""
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """Endless. While detached, what is journaled (a direct pull, say) still arrives, as `Received`; what was folded
+        before the guard went away is kept. Only a console that never had a guard starts from the files alone: then it
+        gets their state as `Attached`, and `Detached` right behind it."""
+        while True:
+            attaching = asyncio.get_running_loop().create_task(self._attach())
+            try:
+                async for update in self._files(attaching):
+                    yield update
+            finally:
+                attaching.cancel()
+            async for update in self._stream(*attaching.result()):
+                yield update
+
+    async def command(self, name: str, /, **arguments: str) -> str:
+        """Ask the guard, which answers with a sentence. Raises RuntimeError with the reason it was refused."""
+        if self._writer is None:
+            raise RuntimeError("there is no guard to ask")
+        asked = FromConsole(command=name, id=next(self._ids), arguments=arguments)
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[asked.id] = waiting
+        self._writer.write(msgspec.json.encode(asked) + b"\n")
+        try:
+            answer: Answer = await asyncio.wait_for(waiting, ANSWER_SECONDS)
+        except TimeoutError:
+            raise RuntimeError(f"no answer from the guard: {_UNSURE}") from None
+        finally:
+            self._waiting.pop(asked.id, None)
+        if not answer.ok:
+            raise RuntimeError(answer.text)
+        return answer.text
+
+    async def _attach(self) -> _Line:
+        """Try until a guard answers. Once connected it waits for the snapshot however long that takes: a frozen guard
+        answers when it wakes up, and asking again and again would only fill its backlog."""
+        while True:
+            try:
+                return await self._greeted()
+            except _GoneError as error:
+                self._why = str(error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _greeted(self) -> _Line:
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket, limit=LINE_LIMIT)
+        except OSError:
+            raise _GoneError("no guard is running") from None
+        silent = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._frozen)
+        try:
+            hello = (await _read(reader)).hello
+            if hello is None or hello.protocol != PROTOCOL:
+                raise _GoneError(_OTHER_VERSION)
+            attached = (await _read(reader)).attached
+            if attached is None:
+                raise _GoneError("the guard sent no state")
+        except BaseException:
+            writer.close()
+            raise
+        finally:
+            silent.cancel()
+        return reader, writer, attached
+
+    def _frozen(self) -> None:
+        self._why = "the guard does not answer: frozen"
+
+    async def _stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, state: DeskState
+    ) -> AsyncIterator[Update]:
+        """Everything the guard sends, and a `Detached` at the end."""
+        why = ""
+        self._writer = writer
+        self._heads = dict(state.heads)
+        yield Attached(state)
+        try:
+            while True:
+                told = await asyncio.wait_for(_read(reader), SILENCE_SECONDS)
+                if told.record is not None:
+                    self._saw(told.record)
+                    yield Received(told.record)
+                elif told.attached is not None:
+                    self._heads = dict(told.attached.heads)
+                    yield Attached(told.attached)
+                elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
+                    waiting.set_result(told.answer)
+        except TimeoutError:
+            why = f"the guard is silent for {SILENCE_SECONDS:.0f} s: frozen"
+        except _GoneError as error:
+            why = str(error)
+        finally:
+            self._writer = None
+            for waiting in self._waiting.values():
+                waiting.set_exception(RuntimeError(f"the guard went away: {_UNSURE}"))
+            self._waiting.clear()
+            writer.close()
+        yield Detached(why)
+
+    async def _files(self, attaching: "asyncio.Task[_Line]") -> AsyncIterator[Update]:
+        """What the journal's files say, until `attaching` has a guard."""
+        await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+        tail = Tail(self.state_dir / "journal")
+        said = ""
+        while not attaching.done():
+            try:
+                records = await asyncio.to_thread(tail.poll)
+            except (OSError, ValueError) as error:
+                records = []
+                self._why = f"no guard, and the journal can not be read: {error}"
+            if self._heads is None:
+                state = fold_all(records)
+                self._heads = dict(state.heads)
+                yield Attached(state)
+            if said != self._why:
+                said = self._why
+                yield Detached(said)
+            for record in records:
+                if self._saw(record):
+                    yield Received(record)
+            await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+
+    def _saw(self, record: Record) -> bool:
+        """Whether the record is new here, remembering that it is not any more."""
+        if not record.durable:
+            return True
+        heads = self._heads if self._heads is not None else {}
+        new = record.seq > heads.get(record.writer, 0)
+        if new:
+            heads[record.writer] = record.seq
+        return new
+
+
+async def _read(reader: asyncio.StreamReader) -> FromGuard:
+    """The next line. Raises _GoneError at the end of the stream, and for what is no line of ours."""
+    try:
+        line = await reader.readline()
+    except (OSError, ValueError) as error:
+        raise _GoneError(f"the guard's stream broke: {error}") from None
+    if not line.endswith(b"\n"):
+        raise _GoneError("the guard is gone")
+    try:
+        return _decode.decode(line)
+    except msgspec.MsgspecError as error:
+        raise _GoneError(f"{_OTHER_VERSION} ({error})") from None
