@@ -27,14 +27,12 @@ def quote(text: str) -> str:
         code = ord(char)
         if char in '"\\':
             out.append("\\" + char)
-        elif 0x20 <= code < 0xD800 or 0xE000 <= code <= 0xFFFF and code != 0x7F:
-            out.append(char)
-        elif 0xD800 <= code < 0xE000:  # a stray byte of the command line: it is no character, and UTF-8 has no form of it
-            out.append("\\ufffd")
-        elif code > 0xFFFF:
-            out.append(char)
-        else:
+        elif code < 0x20:
             out.append(f"\\u{code:04x}")
+        elif 0xD800 <= code < 0xE000:  # a stray byte of the command line is no character, and UTF-8 can not carry it
+            out.append("\\ufffd")
+        else:
+            out.append(char)
     return '"' + "".join(out) + '"'
 
 
