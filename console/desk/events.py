@@ -46,6 +46,16 @@ class StrategyInfo(Plain, frozen=True):
     model_pin: str = ""
 
 
+class MonitorInfo(Plain, frozen=True):
+    """A monitor as it is defined: what people call it, the threshold in words, and the channel it alerts on."""
+
+    id: str
+    label: str
+    group: str = ""
+    threshold: str = ""
+    channel: str = ""
+
+
 class Position(Plain, frozen=True):
     """Signed quantity: negative is short. Prices in the account's currency."""
 
@@ -90,6 +100,7 @@ class DeskDescribed(Event, frozen=True, tag="desk_described"):
     strategies: tuple[StrategyInfo, ...]
     config_hash: str
     quiet_seconds: int = 60
+    monitors: tuple[MonitorInfo, ...] = ()
 
 
 class GuardStarted(Event, frozen=True, tag="guard_started"):

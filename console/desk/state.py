@@ -56,6 +56,7 @@ class MonitorState(Plain, frozen=True):
     """The latest reading and the curve behind it (`level`s, oldest first, None where unknown)."""
 
     id: str
+    info: ev.MonitorInfo | None = None
     state: str = "unknown"
     text: str = "not read yet"
     level: float | None = None
@@ -209,6 +210,9 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         else StrategyState(info=info)
         for info in event.strategies
     }
+    monitors = {
+        info.id: _with(state.monitors.get(info.id, MonitorState(id=info.id)), info=info) for info in event.monitors
+    }
     changed: DeskState = _with(
         state,
         name=event.name,
@@ -217,6 +221,7 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         quiet_seconds=event.quiet_seconds,
         venues=venues,
         strategies=strategies,
+        monitors={**monitors, **{id: row for id, row in state.monitors.items() if id not in monitors}},
     )
     return changed
 
