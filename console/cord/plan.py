@@ -32,9 +32,9 @@ class VenuePlan:
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"venue {self.name}: not a web address: {told['url']}")
         self.tls = url.scheme == "https"
-        self.host = url.hostname
+        self.host: str = url.hostname
         self.port = url.port or (443 if self.tls else 80)
-        self.prefix = url.path.rstrip("/")
+        self.prefix: str = url.path.rstrip("/")
 
 
 class Plan:

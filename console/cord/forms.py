@@ -1,0 +1,275 @@
+"""A venue as the cord asks it: request forms that an adapter declared as data, sent and read with the standard library.
+
+A *form* names each request (`method`, `path` with `{id}`/`{symbol}` slots, optional `body`), how a list is paged
+(`page` is added to the path with the last id, `full` is the length of a page that may have a next one), the headers
+(with `{key_id}`/`{secret}` slots) and the names of the fields to read. See `adapters.base.Venue.cord_form`.
+
+Reads return complete lists or raise `Unread`; there is no shorter list that means "I could not see everything".
+"""
+
+import json
+import time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote
+
+from console.cord.http import Answer, HttpError, Lost, NotSent, Wire, request_bytes
+from console.cord.plan import VenuePlan
+
+PAGES = 400
+
+
+class Unread(Exception):
+    """A read failed: nothing is known. `retry_after` is in seconds where the venue asked to wait."""
+
+    def __init__(self, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.retry_after = retry_after
+
+
+class Outcome:
+    """What became of a write. `kind` is acked, refused (proven not done) or ambiguous."""
+
+    __slots__ = ("detail", "failed", "items", "kind", "order_id", "retry_after", "status", "took_ms")
+
+    def __init__(self, kind: str, detail: str = "", answer: Answer | None = None) -> None:
+        self.kind = kind
+        self.detail = detail
+        self.status = answer.status if answer else 0
+        self.took_ms = int(answer.took * 1000) if answer else 0
+        self.retry_after = answer.retry_after if answer else None
+        self.items = 0
+        self.failed: tuple[str, ...] = ()
+        self.order_id = ""
+
+
+class Row:
+    """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order."""
+
+    __slots__ = ("client", "id", "order", "qty", "side", "status", "symbol")
+
+    def __init__(self, told: dict[str, Any], fields: dict[str, str]) -> None:
+        self.id = str(told[fields["id"]])
+        self.symbol = str(told[fields["symbol"]])
+        self.client = str(told.get(fields.get("client", ""), "") or "")
+        self.status = str(told.get(fields.get("status", ""), ""))
+        self.side = str(told.get(fields.get("side", ""), ""))
+        self.qty = str(told.get(fields.get("qty", ""), ""))
+        self.order = str(told.get(fields.get("order", ""), self.id))
+
+
+class FormHand:
+    """The cord's hand at one venue. One thread at a time."""
+
+    def __init__(self, venue: VenuePlan, key_id: str, secret: str) -> None:
+        self.venue = venue
+        self.name = venue.name
+        self._headers = {
+            name: value.format(key_id=key_id, secret=secret) for name, value in venue.form["headers"].items()
+        }
+        self._reading: Wire | None = None
+        self.cancel_all_bytes = self._bytes("cancel_all")
+
+    def can(self, what: str) -> bool:
+        return what in self.venue.form
+
+    def connect(self) -> Wire:
+        """A fresh connection. Raises NotSent."""
+        venue = self.venue
+        deadline = time.monotonic() + min(venue.timeout, 3.0)
+        return Wire(venue.host, venue.port, tls=venue.tls, deadline=deadline)
+
+    def close(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    # --- writes ------------------------------------------------------------------------------------------------------
+
+    def cancel_all(self) -> Outcome:
+        """The venue's bulk cancel, on a fresh connection."""
+        return self.bulk_outcome(self._write("cancel_all"))
+
+    def cancel(self, order_id: str) -> Outcome:
+        return _outcome(self._write("cancel", id=order_id))
+
+    def suspend(self) -> Outcome:
+        return _outcome(self._write("suspend"))
+
+    def close_position(self, symbol: str) -> Outcome:
+        """The venue's own close call: it works out side and size from its own truth, so it can not flip."""
+        outcome = _outcome(answer := self._write("close", symbol=symbol))
+        if outcome.kind == "acked" and isinstance(answer, Answer):
+            try:
+                outcome.order_id = str(answer.json()[self._field("order", "id")])
+            except (ValueError, KeyError, TypeError):
+                outcome.kind, outcome.detail = "ambiguous", "accepted, but the answer names no order"
+        return outcome
+
+    def bulk_outcome(self, answer: Answer | HttpError) -> Outcome:
+        """A bulk call is done item by item: 2xx alone proves nothing."""
+        outcome = _outcome(answer)
+        if outcome.kind != "acked" or not isinstance(answer, Answer):
+            return outcome
+        fields = self.venue.form["fields"]["item"]
+        try:
+            items = [(str(item[fields["id"]]), int(item[fields["status"]])) for item in answer.json()]
+        except (ValueError, KeyError, TypeError):
+            return Outcome("ambiguous", "the answer to the bulk call can not be read", answer)
+        outcome.items = len(items)
+        outcome.failed = tuple(order for order, status in items if not 200 <= status < 300)
+        return outcome
+
+    def receive_bulk(self, wire: Wire, deadline: float) -> Outcome:
+        """What became of `cancel_all_bytes` that were sent on `wire` before."""
+        try:
+            return self.bulk_outcome(wire.receive(deadline))
+        except HttpError as error:
+            return self.bulk_outcome(error)
+        finally:
+            wire.close()
+
+    # --- reads -------------------------------------------------------------------------------------------------------
+
+    def open_orders(self) -> list[Row]:
+        """Every open order of the account. Raises Unread."""
+        return self._rows("open_orders", "order", until=frozenset())
+
+    def orders(self, known: frozenset[str] | None) -> list[Row]:
+        """Orders of every state, newest first: those newer than all in `known`, or, for None, the newest page only (what
+        stood before a watch began). Raises Unread."""
+        return self._rows("orders", "order", until=known)
+
+    def fills(self, known: frozenset[str] | None) -> list[Row]:
+        """As `orders`, for executions."""
+        return self._rows("fills", "fill", until=known)
+
+    def positions(self) -> dict[str, Decimal]:
+        """Symbol to signed quantity, without zeros. Raises Unread."""
+        symbol, qty = self._field("position", "symbol"), self._field("position", "qty")
+        try:
+            held = {str(told[symbol]): Decimal(told[qty]) for told in self._list("positions")}
+        except (KeyError, TypeError, InvalidOperation) as error:
+            raise Unread(f"positions: an entry can not be read: {error!r}") from None
+        if not all(qty.is_finite() for qty in held.values()):
+            raise Unread("positions: a quantity is not a number")
+        return {symbol: qty for symbol, qty in held.items() if qty}
+
+    def session(self) -> tuple[bool, str]:
+        """Whether the venue is open, and when it opens next as it says it. Raises Unread."""
+        told = self._get("clock", self._path("clock"))
+        try:
+            is_open, next_open = told[self._field("clock", "open")], told[self._field("clock", "next_open")]
+        except (KeyError, TypeError):
+            raise Unread("clock: the answer can not be read") from None
+        if not isinstance(is_open, bool):
+            raise Unread("clock: the answer can not be read")
+        return is_open, str(next_open)
+
+    def _rows(self, what: str, kind: str, *, until: frozenset[str] | None) -> list[Row]:
+        """Page on until a page is not full, or until one holds something of `until`; None: one page is asked for."""
+        form, fields = self.venue.form[what], self.venue.form["fields"][kind]
+        rows: dict[str, Row] = {}
+        path = self._path(what)
+        for _ in range(PAGES):
+            try:
+                page = [Row(told, fields) for told in self._list(what, path)]
+            except (KeyError, TypeError):
+                raise Unread(f"{what}: an entry can not be read") from None
+            before = len(rows)
+            rows.update((row.id, row) for row in page)
+            met = until is not None and any(row.id in until for row in page)
+            if until is None or met or len(page) < int(form["full"]):
+                return [row for row in rows.values() if not until or row.id not in until]
+            if len(rows) == before:
+                raise Unread(f"{what}: the venue gives the same page again")
+            path = self._path(what) + form["page"].format(last=quote(page[-1].id, safe=""))
+        raise Unread(f"{what}: more than {PAGES} pages")
+
+    def _list(self, what: str, path: str | None = None) -> list[Any]:
+        told = self._get(what, path or self._path(what))
+        if not isinstance(told, list):
+            raise Unread(f"{what}: a list was expected")
+        return told
+
+    def _get(self, what: str, path: str) -> Any:
+        request = request_bytes(self.venue.host, "GET", path, self._headers)
+        answer = self._read(what, request)
+        if answer.status != 200:
+            raise Unread(f"{what}: HTTP {answer.status}", answer.retry_after)
+        try:
+            return answer.json()
+        except ValueError:
+            raise Unread(f"{what}: the answer is not JSON") from None
+
+    def _read(self, what: str, request: bytes) -> Answer:
+        """Reads may be repeated: once on the kept connection, then on a fresh one."""
+        deadline = time.monotonic() + self.venue.timeout
+        if self._reading is not None and self._reading.alive():
+            try:
+                self._reading.send(request, deadline)
+                return self._reading.receive(deadline)
+            except HttpError:
+                self.close()
+        self.close()
+        try:
+            self._reading = self.connect()
+            self._reading.send(request, deadline)
+            return self._reading.receive(deadline)
+        except HttpError as error:
+            self.close()
+            raise Unread(f"{what}: {error}") from None
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def _field(self, kind: str, name: str) -> str:
+        field: str = self.venue.form["fields"][kind][name]
+        return field
+
+    def _path(self, what: str, **slots: str) -> str:
+        form: str = self.venue.form[what]["path"]
+        path: str = form.format(**{name: quote(value, safe="") for name, value in slots.items()})
+        return self.venue.prefix + path
+
+    def _bytes(self, what: str, **slots: str) -> bytes:
+        form = self.venue.form[what]
+        body = json.dumps(form["body"]).encode() if "body" in form else b""
+        return request_bytes(self.venue.host, form["method"], self._path(what, **slots), self._headers, body)
+
+    def _write(self, what: str, **slots: str) -> Answer | HttpError:
+        """Sent once, on a fresh connection. The failure is returned, so that no caller can forget it."""
+        request = self._bytes(what, **slots)
+        try:
+            wire = self.connect()
+        except NotSent as error:
+            return error
+        deadline = time.monotonic() + self.venue.timeout
+        try:
+            wire.send(request, deadline)
+            return wire.receive(deadline)
+        except HttpError as error:
+            return error
+        finally:
+            wire.close()
+
+
+def _outcome(answer: Answer | HttpError) -> Outcome:
+    """2xx: acknowledged. 4xx: the venue says that it did not. Everything else says nothing about what was done."""
+    if isinstance(answer, Lost):
+        return Outcome("ambiguous", str(answer))
+    if isinstance(answer, HttpError):
+        return Outcome("refused", f"not sent: {answer}")
+    if 200 <= answer.status < 300:
+        return Outcome("acked", "", answer)
+    if 400 <= answer.status < 500 and answer.status != 408:
+        return Outcome("refused", f"HTTP {answer.status} {_message(answer)}".rstrip(), answer)
+    return Outcome("ambiguous", f"HTTP {answer.status}", answer)
+
+
+def _message(answer: Answer) -> str:
+    try:
+        told = answer.json()
+        return str(told["message"])[:200] if isinstance(told, dict) and "message" in told else ""
+    except ValueError:
+        return ""

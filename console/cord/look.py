@@ -1,0 +1,53 @@
+"""One complete look at a venue: what is open, what is new, what was filled, what is held."""
+
+import time
+from decimal import Decimal
+
+from console.cord.forms import FormHand, Row
+
+REMEMBERED = 5000
+
+
+class Look:
+    """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns after
+    the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one."""
+
+    __slots__ = ("begun", "fills", "new", "open", "positions", "ts")
+
+    def __init__(
+        self, begun: float, open_orders: list[Row], new: list[Row], fills: list[Row], positions: dict[str, Decimal]
+    ) -> None:
+        self.begun = begun
+        self.open = open_orders
+        self.new = new
+        self.fills = fills
+        self.positions = positions
+        self.ts = time.time_ns()
+
+
+class Watch:
+    """Looks at one venue again and again and remembers what it has seen, by id and never by time: the venue's clock may
+    be off by minutes."""
+
+    def __init__(self, hand: FormHand) -> None:
+        self._hand = hand
+        self._orders: dict[str, None] | None = None
+        self._fills: dict[str, None] | None = None
+
+    def look(self) -> Look:
+        """Raises Unread where any part could not be read; what was new is then still new in the next look."""
+        begun = time.monotonic()
+        open_orders = self._hand.open_orders()
+        orders = self._hand.orders(None if self._orders is None else frozenset(self._orders))
+        fills = self._hand.fills(None if self._fills is None else frozenset(self._fills))
+        positions = self._hand.positions()
+        first = self._orders is None
+        self._orders = _remember(self._orders, [*orders, *open_orders])
+        self._fills = _remember(self._fills, fills)
+        return Look(begun, open_orders, [] if first else orders, [] if first else fills, positions)
+
+
+def _remember(known: dict[str, None] | None, rows: list[Row]) -> dict[str, None]:
+    """Ids in the order of their appearance, oldest first; the oldest are forgotten."""
+    merged = {**(known or {}), **dict.fromkeys(row.id for row in reversed(rows))}
+    return dict(list(merged.items())[-REMEMBERED:])
