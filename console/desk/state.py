@@ -221,7 +221,7 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         quiet_seconds=event.quiet_seconds,
         venues=venues,
         strategies=strategies,
-        monitors={**monitors, **{id: row for id, row in state.monitors.items() if id not in monitors}},
+        monitors={**monitors, **{name: row for name, row in state.monitors.items() if name not in monitors}},
     )
     return changed
 
