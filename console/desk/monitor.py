@@ -1,0 +1,112 @@
+"""Monitors: what is watched, when it counts as broken, and how sure one has to be. Pure; time is an argument.
+
+A monitor is `ok`, `pending` (over its threshold, but not yet for long enough), `firing`, `unknown` (there is no data;
+which is never green) or `closed` (outside the session, where nobody is paged). It is judged every `every` seconds;
+`breaches` judgements in a row over the threshold make it fire, a single one below clears it, and one without data
+leaves the count as it was: silence neither proves a fault nor ends one.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from console.desk.events import MonitorInfo, Plain
+
+OK, PENDING, FIRING, UNKNOWN, CLOSED = "ok", "pending", "firing", "unknown", "closed"
+
+
+class MonitorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of runbooks/monitors.yaml, where its fields are explained."""
+
+    id: str
+    layer: str
+    name: str
+    metric: str
+    says: str
+    channel: str
+    every: float
+    meaning: str
+    breaches: int = 1
+    threshold: float | None = None
+    limit: str | None = None
+    session: bool = True
+
+    def under(self, limits: Mapping[str, Decimal]) -> "MonitorSpec":
+        """With the desk's own limits in place. Raises ValueError where the entry makes no monitor."""
+        if (self.threshold is None) == (self.limit is None):
+            raise ValueError(f"monitor {self.id}: either `threshold` or `limit` is expected")
+        if self.limit is not None and self.limit not in limits:
+            raise ValueError(f"monitor {self.id}: no limit {self.limit!r}; there are: {', '.join(limits)}")
+        threshold = self.threshold if self.limit is None else float(limits[self.limit])
+        words = {name: f"{value.normalize():f}" for name, value in limits.items()}
+        says = self.says.format(**words, limit=words.get(self.limit or "", ""))
+        return msgspec.structs.replace(self, threshold=threshold, says=says, limit=None)
+
+    @property
+    def info(self) -> MonitorInfo:
+        return MonitorInfo(id=self.id, label=self.name, group=self.layer, threshold=self.says, channel=self.channel)
+
+
+def specs_from(told: Any, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
+    """The monitors of a parsed monitors.yaml. Raises msgspec.ValidationError and ValueError with what is wrong."""
+    specs = msgspec.convert(told, tuple[MonitorSpec, ...])
+    doubled = {spec.id for spec in specs if sum(other.id == spec.id for other in specs) > 1}
+    if doubled:
+        raise ValueError(f"monitor {min(doubled)} is defined twice")
+    return tuple(spec.under(limits) for spec in specs)
+
+
+class Reading(Plain, frozen=True):
+    """What a metric says right now. `value` is in the threshold's unit, None where nothing is known. `streak`, where a
+    metric counts by itself (whole minutes), is how many judgements in a row were over the threshold."""
+
+    value: float | None
+    text: str
+    streak: int | None = None
+
+
+class Condition(Plain, frozen=True):
+    """Where a monitor stands: `streak` judgements in a row were over its threshold; `judged` is when it last was."""
+
+    state: str = UNKNOWN
+    streak: int = 0
+    judged: int = 0
+
+
+def judge(spec: MonitorSpec, before: Condition, reading: Reading, *, now: int, closed: bool) -> Condition:
+    """The condition after one more judgement at `now` (UTC ns)."""
+    if closed and spec.session:
+        return Condition(CLOSED, 0, now)
+    if reading.value is None:
+        return Condition(UNKNOWN, before.streak, now)
+    assert spec.threshold is not None  # noqa: S101 - a spec that is judged went through `under`
+    if reading.streak is not None:
+        streak = reading.streak
+    else:
+        streak = before.streak + 1 if reading.value > spec.threshold else 0
+    if streak >= spec.breaches:
+        return Condition(FIRING, streak, now)
+    return Condition(PENDING if streak else OK, streak, now)
+
+
+def due(spec: MonitorSpec, before: Condition, now: int) -> bool:
+    """Whether it is time to judge. What begins (or was unknown, or closed) does not wait for its first word."""
+    return (before.state in (UNKNOWN, CLOSED) and not before.streak) or now - before.judged >= int(spec.every * 1e9)
+
+
+def level(spec: MonitorSpec, reading: Reading) -> float | None:
+    """The reading as a share of its threshold, for the curve: 1 is at the threshold."""
+    if reading.value is None or spec.threshold is None:
+        return None
+    if math.isinf(reading.value):
+        return 2.0
+    return reading.value / (spec.threshold or 1.0)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """By nearest rank: the smallest value that at least `share` (0 to 1) of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
