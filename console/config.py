@@ -1,0 +1,314 @@
+"""desk.yaml: one operated unit, read strictly. Whatever is not understood is refused with its line; see `load`."""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from console.cord.keys import KeyFileError, read_keys
+from console.strict_yaml import Table, YamlError, table
+
+MODES = ("simulated", "paper", "live")
+LEAST_QUIET_SECONDS = 60
+_NAME = re.compile(r"[a-z0-9_]+")
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./]*")
+_PUBLIC_DATA = {"alpaca": "https://data.alpaca.markets"}
+_SYSTEM_DESKS = Path("/etc/andon")
+_LIVE_STATE = Path("/var/lib/andon")
+
+
+class ConfigError(Exception):
+    """Something a person has to mend before the desk can be used; the message says where and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueConfig:
+    """A venue. `keys` is the key file, None where the keys come from the environment; `timeout` in seconds."""
+
+    name: str
+    adapter: str
+    base_url: str
+    data_url: str
+    keys: Path | None
+    phone: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyConfig:
+    """A strategy and where its host answers. `model_hash` is the pin, empty without one."""
+
+    name: str
+    venue: str
+    symbols: tuple[str, ...]
+    host: str
+    model_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Percentages are of equity: of yesterday's for the day, of the highest seen for the drawdown."""
+
+    daily_loss_pct: Decimal
+    drawdown_pct: Decimal
+    orders_per_minute: int
+    errors_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class CordConfig:
+    quiet_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """The guard's HTTP on loopback; port 0 picks a free one."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeskConfig:
+    """A desk as its file describes it. `state` is absolute; `hash` is the SHA-256 of the file's bytes."""
+
+    path: Path
+    name: str
+    mode: str
+    state: Path
+    venues: tuple[VenueConfig, ...]
+    strategies: tuple[StrategyConfig, ...]
+    limits: Limits
+    cord: CordConfig
+    http: HttpConfig | None
+    hash: str
+
+
+def load(path: Path) -> DeskConfig:
+    """Read a desk.yaml. Raises ConfigError, `FILE:LINE: what is wrong; what is expected`, at the first thing wrong:
+    also where a key file is missing, can be reached by others, or holds no keys."""
+    path = path.absolute()
+    try:
+        data = path.read_bytes()
+        return _desk(table(data, path), path, hashlib.sha256(data).hexdigest())
+    except OSError as error:
+        raise ConfigError(f"{path}: the file can not be read: {error.strerror}") from None
+    except YamlError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
+    top.only("desk", "mode", "state", "venues", "strategies", "limits", "cord", "http")
+    name = _name(top, "desk")
+    mode = top.choice("mode", MODES)
+    venues = tuple(_venue(each, mode, path.parent) for each in top.tables("venues", "a venue"))
+    if not venues:
+        top.refuse("venues", "the desk has no venue; at least one under 'venues' is expected")
+    _unique(top.tables("venues", "a venue"), "venue")
+    strategies = tuple(_strategy(each, venues) for each in top.tables("strategies", "a strategy"))
+    _unique(top.tables("strategies", "a strategy"), "strategy")
+    return DeskConfig(
+        path=path,
+        name=name,
+        mode=mode,
+        state=_state(path, name, mode, top.text("state", "")),
+        venues=venues,
+        strategies=strategies,
+        limits=_limits(top.table("limits")),
+        cord=_cord(top.table("cord"), mode),
+        http=_http(top.table("http")) if top.has("http") else None,
+        hash=digest,
+    )
+
+
+def _name(where: Table, key: str) -> str:
+    name = where.text(key)
+    if not _NAME.fullmatch(name):
+        where.refuse(key, f"{key!r} of {where.what} is {name!r}; only a-z, 0-9 and _ are expected in a name")
+    return name
+
+
+def _unique(tables: Sequence[Table], what: str) -> None:
+    seen: dict[str, int] = {}
+    for each in tables:
+        name = each.text("name")
+        if name in seen:
+            each.refuse("name", f"a second {what} is named {name!r} (first in line {seen[name]}); expected once")
+        seen[name] = each.line_of("name")
+
+
+def _venue(venue: Table, mode: str, folder: Path) -> VenueConfig:
+    venue.only("name", "adapter", "base_url", "data_url", "keys", "phone", "timeout")
+    name = _name(venue, "name")
+    venue.what = f"venue {name!r}"
+    adapter = venue.text("adapter")
+    base_url = _url(venue, "base_url", venue.text("base_url"), mode)
+    data_url = base_url if mode == "simulated" else _PUBLIC_DATA.get(adapter, base_url)
+    return VenueConfig(
+        name=name,
+        adapter=adapter,
+        base_url=base_url,
+        data_url=_url(venue, "data_url", venue.text("data_url", data_url), mode),
+        keys=_keys(venue, mode, folder),
+        phone=venue.text("phone", ""),
+        timeout=float(venue.number("timeout", Decimal(0), Decimal(60), Decimal(5))),
+    )
+
+
+def _url(where: Table, key: str, url: str, mode: str) -> str:
+    """The URL without a closing slash. Keys travel in headers: in the clear they may only go to a simulated broker."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        parts, good = urlsplit(""), False
+    if not good or parts.query or parts.fragment:
+        where.refuse(key, f"{key!r} of {where.what} is {url!r}; a URL such as https://host is expected")
+    if parts.username is not None or parts.password is not None:
+        where.refuse(key, f"{key!r} of {where.what} holds a user or password; keys belong into the key file")
+    if mode != "simulated" and parts.scheme != "https":
+        where.refuse(key, f"{key!r} of {where.what} is {url!r}; in {mode} mode https:// is expected")
+    return url.rstrip("/")
+
+
+def _keys(venue: Table, mode: str, folder: Path) -> Path | None:
+    told = venue.text("keys")
+    if told == "env":
+        if mode != "paper":
+            venue.refuse("keys", f"keys of {venue.what} from the environment are for paper; a key file is expected")
+        return None
+    path = folder / Path(told).expanduser()
+    try:
+        read_keys(str(path))
+    except KeyFileError as error:
+        venue.refuse("keys", f"keys of {venue.what}: {error}")
+    return path
+
+
+def _strategy(strategy: Table, venues: Sequence[VenueConfig]) -> StrategyConfig:
+    strategy.only("name", "venue", "symbols", "host", "model_hash")
+    name = _name(strategy, "name")
+    strategy.what = f"strategy {name!r}"
+    symbols = strategy.texts("symbols")
+    for symbol in symbols:
+        if not _SYMBOL.fullmatch(symbol):
+            strategy.refuse(
+                "symbols", f"{symbol!r} of {strategy.what} is no symbol; such as AAPL or BTC/USD is expected"
+            )
+    return StrategyConfig(
+        name=name,
+        venue=strategy.choice("venue", [venue.name for venue in venues]),
+        symbols=symbols,
+        host=_url(strategy, "host", strategy.text("host"), "simulated"),
+        model_hash=strategy.text("model_hash", ""),
+    )
+
+
+def _limits(limits: Table) -> Limits:
+    limits.only("daily_loss_pct", "drawdown_pct", "orders_per_minute", "errors_per_minute")
+    return Limits(
+        daily_loss_pct=limits.number("daily_loss_pct", Decimal(0), Decimal(100), Decimal(3)),
+        drawdown_pct=limits.number("drawdown_pct", Decimal(0), Decimal(100), Decimal(6)),
+        orders_per_minute=limits.whole("orders_per_minute", 1, 1_000_000, 120),
+        errors_per_minute=limits.whole("errors_per_minute", 1, 1_000_000, 10),
+    )
+
+
+def _cord(cord: Table, mode: str) -> CordConfig:
+    cord.only("quiet_seconds")
+    quiet = cord.whole("quiet_seconds", 1, 86_400, LEAST_QUIET_SECONDS)
+    if quiet < LEAST_QUIET_SECONDS and mode != "simulated":
+        why = f"'quiet_seconds' is {quiet}; in {mode} mode at least {LEAST_QUIET_SECONDS} is expected"
+        cord.refuse("quiet_seconds", why)
+    return CordConfig(quiet)
+
+
+def _http(http: Table) -> HttpConfig:
+    http.only("port")
+    return HttpConfig(http.whole("port", 0, 65_535, 0))
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What can be told of a desk without its file being right: enough to find its state and to pull its cord."""
+
+    path: Path
+    name: str
+    mode: str
+    state: Path
+
+
+def user_state() -> Path:
+    """Where this user's desks keep their state."""
+    told = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(told) if told.startswith("/") else Path.home() / ".local" / "state") / "andon"
+
+
+def glance(path: Path) -> Glance:
+    """Name, mode and state folder of a desk.yaml, even of one with mistakes in it. Raises ConfigError only where the
+    file can not be read at all."""
+    path = path.absolute()
+    try:
+        text = path.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ConfigError(f"{path}: the file can not be read: {error.strerror}") from None
+    told = {key: value.strip("\"'") for key, value in _TOP_LINES.findall(text)}
+    name = told.get("desk") or path.parent.name
+    mode = told.get("mode", "")
+    return Glance(path, name, mode, _state(path, name, mode, told.get("state", "")))
+
+
+_TOP_LINES = re.compile(r"^(desk|mode|state):[ \t]+([^\s#]+|\"[^\"\n]*\"|'[^'\n]*')", re.MULTILINE)
+
+
+def _state(path: Path, name: str, mode: str, told: str) -> Path:
+    if told:
+        return path.parent / Path(told).expanduser()
+    return (user_state() if mode == "simulated" else _LIVE_STATE) / name
+
+
+def find(desk: str | None = None) -> Path:
+    """The desk.yaml that a command is about: `desk` (a name or a path), else $ANDON_DESK, else the only one there is,
+    where several are the only one that is not simulated. Raises ConfigError."""
+    told = desk or os.environ.get("ANDON_DESK", "")
+    if told:
+        return _named(told)
+    found = [path for place in _places() for path in sorted(place.glob("*/desk.yaml"))]
+    if not found:
+        raise ConfigError(
+            "there is no desk yet: `andon demo` starts a simulated one, `andon init DIR` writes a desk.yaml, and "
+            "--desk names one that lies elsewhere"
+        )
+    real = [path for path in found if glance(path).mode != "simulated"]
+    choice = real if len(found) > 1 else found
+    if len(choice) != 1:
+        listed = ", ".join(f"{path.parent.name} ({path})" for path in found)
+        raise ConfigError(f"there are several desks: {listed}; say which with --desk NAME")
+    return choice[0]
+
+
+def _places() -> tuple[Path, Path]:
+    return user_state(), _SYSTEM_DESKS
+
+
+def _named(told: str) -> Path:
+    path = Path(told).expanduser()
+    if _NAME.fullmatch(told) and not path.is_file():
+        tried = [place / told / "desk.yaml" for place in _places()]
+        for candidate in tried:
+            if candidate.is_file():
+                return candidate
+        raise ConfigError(f"there is no desk named {told!r}: neither {tried[0]} nor {tried[1]} exists")
+    if path.is_dir():
+        path = path / "desk.yaml"
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: there is no such desk file; --desk takes a desk's name or the path of its desk.yaml"
+        )
+    return path.absolute()
