@@ -71,7 +71,8 @@ class Position(Plain, frozen=True):
 
 
 class Order(Plain, frozen=True):
-    """An open or closed order at a venue. `side` is buy or sell, `status` the venue's word, `created` its own clock."""
+    """An open or closed order at a venue. `side` is buy or sell, `status` the venue's word, `created` its own clock.
+    `legs` are the ids of the orders that the venue made to go with it (a bracket), where it says so."""
 
     id: str
     client_order_id: str
@@ -86,6 +87,7 @@ class Order(Plain, frozen=True):
     stop_price: Decimal | None = None
     time_in_force: str = ""
     protective: bool = False
+    legs: tuple[str, ...] = ()
 
 
 # --- journal events: the guard and the desk -------------------------------------------------------------------------
@@ -239,7 +241,8 @@ class CordSent(Event, frozen=True, tag="cord_sent"):
 
 
 class CordAnswered(Event, frozen=True, tag="cord_answered"):
-    """`outcome` is acked, refused or ambiguous; `failed` holds the ids of items the venue refused."""
+    """`outcome` is acked, refused or ambiguous; `failed` holds the ids of items the venue refused, `order_id` the
+    closing order that the venue made of a close."""
 
     pull: str
     venue: str
@@ -251,6 +254,7 @@ class CordAnswered(Event, frozen=True, tag="cord_answered"):
     items: int = 0
     failed: tuple[str, ...] = ()
     took_ms: int = 0
+    order_id: str = ""
 
 
 class QuietRestarted(Event, frozen=True, tag="quiet_restarted"):

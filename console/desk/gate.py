@@ -11,6 +11,9 @@ from console.desk.pull import GateState, Level, Scope
 
 LEASE_NS = 5_000_000_000
 
+# What json, the enums and a Scope raise about bytes that anybody may have written.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 
 class Gate:
     """An answer of the gate: the state, the share of the normal size and rate (0 to 1, decimal strings), and why."""
@@ -54,7 +57,7 @@ def read_gate(
         return answer
     try:
         entries = latch_entries(latch)
-    except (ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         return closed(f"the latch can not be read: {error}")
     for entry in entries:
         state = Level(entry["level"]).gate
@@ -75,13 +78,20 @@ def _leased(gate: "bytes | None", boot_id: str, now: int, venue: str, strategy: 
             return closed("gate.json is of an earlier boot")
         if not now <= lease["expires"] <= now + 2 * LEASE_NS:
             return closed("gate.json is stale: the guard no longer renews it")
-        answer = Gate(GateState(told["state"]), told["size_factor"], told["rate_factor"], told.get("because", ""))
+        size, rate = _factor(told["size_factor"]), _factor(told["rate_factor"])
+        answer = Gate(GateState(told["state"]), size, rate, told.get("because", ""))
         for scope, name in told["scopes"].items():
             state = GateState(name)
             if Scope.parse(scope).touches(venue=venue, strategy=strategy, symbol=symbol) and (
                 state.rank > answer.state.rank
             ):
                 answer = Gate(state, "0", "0", f"gate {scope}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         return closed(f"gate.json can not be read: {error!r}")
     return answer
+
+
+def _factor(text: str) -> str:
+    if not set(text) <= set("0123456789.") or not 0 <= float(text) <= 1:
+        raise ValueError(f"{text!r} is not a share from 0 to 1")
+    return text
