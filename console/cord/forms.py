@@ -137,8 +137,8 @@ class FormHand:
         return self._rows("open_orders", "order", until=frozenset())
 
     def orders(self, known: frozenset[str] | None) -> list[Row]:
-        """Orders of every state, newest first: those newer than all in `known`, or, for None, the newest page only (what
-        stood before a watch began). Raises Unread."""
+        """Orders of every state, newest first: those newer than all in `known`, or, for None, the newest page only
+        (what stood before a watch began). Raises Unread."""
         return self._rows("orders", "order", until=known)
 
     def fills(self, known: frozenset[str] | None) -> list[Row]:

@@ -9,8 +9,8 @@ REMEMBERED = 5000
 
 
 class Look:
-    """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns after
-    the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one."""
+    """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns
+    after the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one."""
 
     __slots__ = ("begun", "fills", "new", "open", "positions", "ts")
 
@@ -34,17 +34,18 @@ class Watch:
         self._orders: dict[str, None] | None = None
         self._fills: dict[str, None] | None = None
 
-    def look(self) -> Look:
-        """Raises Unread where any part could not be read; what was new is then still new in the next look."""
+    def look(self, *, positions: bool) -> Look:
+        """With positions where they are asked for. Raises Unread where any part could not be read; what was new is then
+        still new in the next look."""
         begun = time.monotonic()
         open_orders = self._hand.open_orders()
         orders = self._hand.orders(None if self._orders is None else frozenset(self._orders))
         fills = self._hand.fills(None if self._fills is None else frozenset(self._fills))
-        positions = self._hand.positions()
+        held = self._hand.positions() if positions else {}
         first = self._orders is None
         self._orders = _remember(self._orders, [*orders, *open_orders])
         self._fills = _remember(self._fills, fills)
-        return Look(begun, open_orders, [] if first else orders, [] if first else fills, positions)
+        return Look(begun, open_orders, [] if first else orders, [] if first else fills, held)
 
 
 def _remember(known: dict[str, None] | None, rows: list[Row]) -> dict[str, None]:

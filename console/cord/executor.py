@@ -1,0 +1,205 @@
+"""All venues under the cord in one process: a pull goes in, records come out.
+
+The guard's cord thread and the detached hand both run this; they differ in who listens and where records go.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from console.cord.forms import FormHand
+from console.cord.http import Wire
+from console.cord.keys import KeyFileError, keys_of
+from console.cord.latch import set_latch
+from console.cord.lock import BEAT_EVERY, CordLock
+from console.cord.plan import Plan, covers_account
+from console.cord.request import PullRequest
+from console.cord.task import Task
+from console.cord.worker import Acknowledged, VenueWorker
+from console.desk.pull import Level, Scope
+
+
+class Record(Protocol):
+    """Takes what happened: the event's kind and data, and who did it. Returns at once and never raises; the answer, if
+    there is one, is done when the record is on disk."""
+
+    def __call__(self, kind: str, data: dict[str, Any], actor: str) -> Acknowledged | None: ...
+
+
+class Inherited:
+    """What the journal knows of a pull that another hand, or this one before it was killed, had begun.
+
+    `sent` holds closes by venue and symbol (signed quantity), `own` the ids of closing orders by venue, `age` seconds
+    since the pull."""
+
+    __slots__ = ("age", "own", "request", "sent")
+
+    def __init__(
+        self, request: PullRequest, sent: dict[str, dict[str, str]], own: dict[str, set[str]], age: float
+    ) -> None:
+        self.request = request
+        self.sent = sent
+        self.own = own
+        self.age = age
+
+
+def nobody(task: Task) -> tuple[str, ...]:
+    """Where no guard knows the strategies, an L1 or L2 can not be shown to have reached them."""
+    return () if task.level.cancels else ("the strategies (no guard to ask)",)
+
+
+class Executor:
+    """`pull` and `adopt` may be called from any thread. `hand` is guard or direct, as records say it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        record: Record,
+        *,
+        hand: str,
+        waiting_for: Callable[[Task], tuple[str, ...]] = nobody,
+    ) -> None:
+        self.plan = plan
+        self._record = record
+        self._hand = hand
+        self._waiting_for = waiting_for
+        self._lock = CordLock(plan.folder)
+        self._mutex = threading.Lock()
+        self._workers: dict[str, VenueWorker] = {}
+        self._tasks: list[tuple[str, Task]] = []
+        self._pulls: set[str] = set()
+        self._quiet = plan.quiet
+
+    def start(self) -> None:
+        """Open the venues, so that warm connections stand before they are needed."""
+        for name in self.plan.venues:
+            self._worker(name)
+
+    def stop(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.stop()
+        self._lock.release()
+
+    def join(self) -> None:
+        """Wait until every venue is verified (a direct hand's workers end then)."""
+        for worker in list(self._workers.values()):
+            worker.join()
+
+    def knows(self, pull: str) -> bool:
+        return pull in self._pulls
+
+    def fire(self, request: PullRequest) -> dict[str, tuple[Wire, int]]:
+        """Step one: the cancel bytes, on warm connections, in this thread, before anything else. Returns the
+        connections that await an answer, with the UTC ns at which the bytes left."""
+        scope = Scope.parse(request.scope)
+        if not (Level(request.level).cancels and covers_account(scope)):
+            return {}
+        fired = {}
+        for name in self.plan.venues_in(scope):
+            worker = self._workers.get(name)
+            wire = worker.fire() if worker is not None else None
+            if wire is not None:
+                fired[name] = (wire, time.time_ns())
+        return fired
+
+    def pull(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
+        """Everything after the bytes: the records, the latch and the work of each venue, none waiting for another."""
+        self._pulls.add(request.id)
+        scope = Scope.parse(request.scope)
+        venues = self.plan.venues_in(scope)
+        data = {
+            "pull": request.id,
+            "level": request.level,
+            "scope": request.scope,
+            "reason": request.reason,
+            "origin": request.origin,
+            "hand": self._hand,
+            "venues": list(venues),
+            "quiet_seconds": int(self._quiet) if self._quiet >= 1 else 1,
+            "foreign": covers_account(scope),
+        }
+        self._record("pulled", data, request.actor)
+        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        for name in venues:
+            task = Task(request, name, self._quiet, time.monotonic())
+            self._give(name, task, fired[name][0] if name in fired else None)
+
+    def adopt(self, inherited: Inherited) -> None:
+        """Go on with a pull that stands: it begins with a look, sends nothing that the look does not ask for, and is
+        not announced again."""
+        request = inherited.request
+        self._pulls.add(request.id)
+        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        for name in self.plan.venues_in(Scope.parse(request.scope)):
+            worker = self._worker(name)
+            if worker is not None:
+                worker.inherit(inherited.sent.get(name, {}), inherited.own.get(name, set()))
+            self._give(name, Task(request, name, self._quiet, time.monotonic() - inherited.age, adopted=True), None)
+
+    def beat(self) -> None:
+        """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
+        left to close, and tries venues again that could not be opened."""
+        if self._lock.held and not any(worker.closing for worker in list(self._workers.values())):
+            self._lock.release()
+        self._lock.beat()
+        with self._mutex:
+            waiting, self._tasks = self._tasks, []
+        for name, task in waiting:
+            self._give(name, task, None)
+
+    def _latch(self, request: PullRequest) -> None:
+        error, fallback = set_latch(
+            self.plan.folder,
+            pull=request.id,
+            level=request.level,
+            scope=request.scope,
+            actor=request.actor,
+            ts=request.made,
+        )
+        self._record("latch_set", {"pull": request.id, "error": error, "fallback": fallback}, "guard")
+
+    def _give(self, name: str, task: Task, fired: Wire | None) -> None:
+        worker = self._worker(name, task)
+        if worker is not None:
+            worker.add(task, fired)
+
+    def _worker(self, name: str, task: Task | None = None) -> VenueWorker | None:
+        """The venue's thread, started when first needed. Without readable keys a venue is UNKNOWN, and tried again."""
+        with self._mutex:
+            if name in self._workers:
+                return self._workers[name]
+            venue = self.plan.venues[name]
+            try:
+                hand = FormHand(venue, *keys_of(venue.keys))
+            except KeyFileError as error:
+                if task is not None:
+                    self._tasks.append((name, task))
+                    self._no_keys(name, task, str(error))
+                return None
+            worker = VenueWorker(
+                hand,
+                self._lock,
+                self._from_worker,
+                strategies=frozenset(self.plan.strategies),
+                waiting_for=self._waiting_for,
+                warm=self._hand == "guard",
+            )
+            self._workers[name] = worker
+            worker.start()
+            return worker
+
+    def _no_keys(self, name: str, task: Task, why: str) -> None:
+        before = task.shown
+        task.blind(why)
+        if task.shown != before:
+            self._from_worker("venue_verdict", {"venue": name, "verdict": "UNKNOWN", "why": why}, task.request.id)
+
+    def _from_worker(self, kind: str, data: dict[str, Any], pull: str) -> Acknowledged | None:
+        return self._record(kind, {"pull": pull, **data}, "guard" if self._hand == "guard" else "direct")
+
+
+def beat_forever(executor: Executor, ended: threading.Event) -> None:
+    """Beats for a process that has no loop of its own."""
+    while not ended.wait(BEAT_EVERY):
+        executor.beat()

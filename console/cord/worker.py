@@ -1,0 +1,354 @@
+"""One venue under the cord: a thread that looks, repeats what reduces, sends each close once, and says what is proven.
+
+A worker serves every pull that reaches its venue, so that two pulls never fight: one look is judged by each of them,
+and the closes of one are not taken for intruders by another. It is level-triggered: each turn starts from a complete
+look and never from what an earlier turn hoped for, which is why it may be killed and started again at any point.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Protocol
+
+from console.cord.closes import Closes
+from console.cord.forms import FormHand, Outcome, Row, Unread
+from console.cord.http import HttpError, Wire
+from console.cord.lock import CordLock
+from console.cord.look import Look, Watch
+from console.cord.plan import covers_account
+from console.cord.task import Task
+
+WARM_SECONDS = 20.0
+WARM_ANSWER_WITHIN = 1.0
+QUICKEST, SLOWEST = 0.05, 2.0
+WATCH_EVERY = 5.0
+SINGLE_CANCELS = 20
+DISK_MAY_TAKE = 2.0
+SESSION_EVERY = 30.0
+
+
+class Acknowledged(Protocol):
+    """Something that becomes true when a record is on disk: a concurrent Future."""
+
+    def result(self, timeout: float | None = None) -> Any: ...
+
+
+class Recorder(Protocol):
+    """Where the cord tells what it does. Returns at once; the answer, if any, is done when the record is on disk."""
+
+    def __call__(self, kind: str, data: dict[str, Any], pull: str) -> Acknowledged | None: ...
+
+
+class VenueWorker(threading.Thread):
+    """`waiting_for` names the strategies in a task's scope that have not acknowledged their gate. A worker without a
+    guard (`warm` false) keeps no connection and ends when everything is verified."""
+
+    def __init__(
+        self,
+        hand: FormHand,
+        lock: CordLock,
+        record: Recorder,
+        *,
+        strategies: frozenset[str],
+        waiting_for: Callable[[Task], tuple[str, ...]],
+        warm: bool,
+    ) -> None:
+        super().__init__(name=f"cord-{hand.name}", daemon=True)
+        self.hand = hand
+        self._lock = lock
+        self._record = record
+        self._waiting_for = waiting_for
+        self._keep_warm = warm
+        self._tasks: dict[str, Task] = {}
+        self._inbox: list[tuple[Task, Wire | None]] = []
+        self._awake = threading.Condition()
+        self._stopping = False
+        self._warm: Wire | None = None
+        self._warm_mutex = threading.Lock()
+        self._watch = Watch(hand)
+        self._closes = Closes(strategies)
+        self._bulk_attempts = 0
+        self._attempts: dict[str, int] = {}
+        self._pause = QUICKEST
+        self._hold_until = 0.0
+        self._session_read = 0.0
+        self._session_note = ""
+        self._note = ""
+        self._suspended = False
+
+    # --- for other threads -------------------------------------------------------------------------------------------
+
+    def fire(self) -> Wire | None:
+        """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
+        to `add`, None where there was none that stood."""
+        wire = self._swap_warm(None)
+        if wire is None or not wire.alive():
+            return None
+        try:
+            wire.send(self.hand.cancel_all_bytes, time.monotonic() + 0.05)
+        except HttpError:
+            return None
+        return wire
+
+    def add(self, task: Task, fired: Wire | None = None) -> None:
+        """Take on a pull; `fired` is the connection on which its bulk cancel has left already."""
+        with self._awake:
+            self._inbox.append((task, fired))
+            self._awake.notify()
+
+    def inherit(self, sent: dict[str, str], own: set[str]) -> None:
+        """Before the thread starts or a task is added: closes of a hand that ended (see `Closes.inherit`)."""
+        self._closes.inherit(sent, own, time.monotonic())
+
+    def stop(self) -> None:
+        with self._awake:
+            self._stopping = True
+            self._awake.notify()
+
+    @property
+    def closing(self) -> bool:
+        """Whether some pull here still has positions to close."""
+        return any(task.level.flattens and not task.t_flat for task in list(self._tasks.values()))
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        while not self._stopping:
+            with self._awake:
+                if not self._inbox:
+                    self._awake.wait(self._wait())
+                inbox, self._inbox = self._inbox, []
+            try:
+                for task, fired in inbox:
+                    self._begin(task, fired)
+                if self._keep_warm:
+                    self._warm_up()
+                if self._tasks:
+                    self._turn()
+            except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
+                self._blind(Unread(f"the cord itself failed here: {defect!r}"))
+            if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
+                break
+        self.hand.close()
+
+    def _wait(self) -> float:
+        """Quickly while something stands, about twelve times over a quiet interval and exactly at its end, then now and
+        again for as long as the pull stands."""
+        tasks = self._tasks.values()
+        if not tasks:
+            return 1.0
+        wait = self._pause
+        if all(task.verified for task in tasks):
+            wait = WATCH_EVERY
+        elif not any(task.standing or task.positions for task in tasks):
+            wait = min((task.next_look() for task in tasks if task.quiet_from is not None), default=self._pause)
+        return max(wait, self._hold_until - time.monotonic(), 0.0)
+
+    def _swap_warm(self, wire: Wire | None) -> Wire | None:
+        with self._warm_mutex:
+            old, self._warm = self._warm, wire
+        return old
+
+    def _warm_up(self) -> None:
+        """Keep one fresh, never used connection: one that was used may have been closed by the server unseen."""
+        wire = self._warm
+        if wire is not None and wire.alive() and time.monotonic() - wire.opened < WARM_SECONDS:
+            return
+        try:
+            fresh: Wire | None = self.hand.connect()
+        except HttpError:
+            fresh = None
+        old = self._swap_warm(fresh)
+        if old is not None:
+            old.close()
+
+    def _begin(self, task: Task, fired: Wire | None) -> None:
+        self._tasks[task.request.id] = task
+        self._pause = QUICKEST
+        if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
+            return
+        if fired is not None:
+            self._bulk_attempts += 1
+            self._sent(task, "cancel_all", self._bulk_attempts)
+            outcome = self.hand.receive_bulk(fired, time.monotonic() + WARM_ANSWER_WITHIN)
+            self._bulk_answered(outcome)
+            if outcome.kind == "acked":
+                return
+        self._cancel_all()
+
+    def _turn(self) -> None:
+        tasks = list(self._tasks.values())
+        try:
+            look = self._watch.look(positions=any(task.needs_positions for task in tasks))
+        except Unread as unread:
+            self._blind(unread)
+            return
+        now = time.monotonic()
+        self._closes.settle(look, now)
+        standing = self._standing(look)
+        self._note = ""
+        if standing:
+            self._cancel(standing)
+        self._flatten(look, now)
+        note = self._closes.notes or self._note or (self._session_note if standing or self._closes.under_way else "")
+        for task in tasks:
+            before, quiet_before = task.shown, task.quiet_from
+            task.judge(look, self._closes.own, now, self._waiting_for(task), note)
+            if task.suspend_due and not self._suspended and task.t_blocked and (task.t_flat or not task.level.flattens):
+                self._suspend(task)
+            self._tell(task, before, quiet_before)
+        self._pace(look)
+
+    def _pace(self, look: Look) -> None:
+        busy = any(task.standing or task.positions for task in self._tasks.values())
+        if busy and not look.new:
+            self._explain()
+            self._pause = min(self._pause * 2, SLOWEST)
+        else:
+            self._pause = QUICKEST
+
+    def _blind(self, unread: Unread) -> None:
+        """A read failed. Reducing is repeated all the same: the venue may hear what it does not answer."""
+        for task in self._tasks.values():
+            before, quiet_before = task.shown, task.quiet_from
+            task.blind(f"does not answer: {unread.why}")
+            self._tell(task, before, quiet_before)
+        self._pause = min(self._pause * 2, SLOWEST)
+        if unread.retry_after is not None:
+            self._hold_until = time.monotonic() + unread.retry_after
+        elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
+            self._cancel_all()
+
+    @property
+    def _may_bulk(self) -> bool:
+        """Whether the bulk cancel takes nothing but what some pull wants gone; a close of ours would go with it."""
+        covering = any(task.level.cancels and covers_account(task.scope) for task in self._tasks.values())
+        return covering and self.hand.can("cancel_all") and not self._closes.under_way
+
+    def _standing(self, look: Look) -> dict[str, Row]:
+        """Open orders that some pull wants gone."""
+        own = self._closes.own
+        rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
+        return {row.id: row for row in rows}
+
+    def _cancel(self, standing: dict[str, Row]) -> None:
+        """Ask again for whatever still stands, in bulk where there is much."""
+        if len(standing) > SINGLE_CANCELS and self._may_bulk:
+            self._cancel_all()
+            return
+        wanting = [task for task in self._tasks.values() if task.level.cancels]
+        for order_id in list(standing)[:SINGLE_CANCELS]:
+            attempt = self._attempts[order_id] = self._attempts.get(order_id, 0) + 1
+            outcome = self.hand.cancel(order_id)
+            if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th…: a stuck order must not fill the journal
+                self._sent(wanting[-1], "cancel", attempt, target=order_id)
+                self._answered(wanting[-1], "cancel", outcome, target=order_id)
+            if outcome.kind != "acked":
+                for task in wanting:
+                    task.refused[order_id] = f"cancel {outcome.kind}: {outcome.detail}"
+            if outcome.retry_after:
+                self._hold_until = time.monotonic() + outcome.retry_after
+                return
+
+    def _cancel_all(self) -> None:
+        self._bulk_attempts += 1
+        self._sent(self._canceller, "cancel_all", self._bulk_attempts)
+        self._bulk_answered(self.hand.cancel_all())
+
+    def _bulk_answered(self, outcome: Outcome) -> None:
+        self._answered(self._canceller, "cancel_all", outcome)
+        for order_id in outcome.failed:
+            for task in self._tasks.values():
+                task.refused[order_id] = "the venue refused to cancel it"
+        if outcome.retry_after:
+            self._hold_until = time.monotonic() + outcome.retry_after
+
+    def _flatten(self, look: Look, now: float) -> None:
+        """Send the closes that are due. The lock is needed for that alone."""
+        for task in self._tasks.values():
+            for symbol, qty in task.positions_to_close(look).items():
+                if not self._closes.may_close(symbol, look, now):
+                    continue
+                if task.closes_expired(now):
+                    self._note = "closes expired after 10 minutes: pull 4 again to send them"
+                    return
+                if why := self._lock.acquire():
+                    self._note = why
+                    return
+                self._close(task, symbol, qty)
+
+    def _close(self, task: Task, symbol: str, qty: Decimal) -> None:
+        """The intent is on disk before the bytes leave, unless the disk hangs: then it waits 2 s and no longer."""
+        self._closes.sending(symbol, qty, time.monotonic())
+        on_disk = self._sent(task, "close", 1, target=symbol, qty=str(qty))
+        if on_disk is not None:
+            with contextlib.suppress(Exception):  # a full or hung disk stops no close; the latch's record tells of it
+                on_disk.result(timeout=DISK_MAY_TAKE)
+        outcome = self.hand.close_position(symbol)
+        self._closes.sent(symbol, outcome, time.monotonic())
+        self._answered(task, "close", outcome, target=symbol)
+
+    def _suspend(self, task: Task) -> None:
+        if not (self.hand.can("suspend") and covers_account(task.scope)):
+            return
+        self._sent(task, "suspend", 1)
+        outcome = self.hand.suspend()
+        self._suspended = outcome.kind == "acked"
+        self._answered(task, "suspend", outcome)
+
+    def _explain(self) -> None:
+        """Something stands: is the venue closed? Asked seldom, because it only explains."""
+        now = time.monotonic()
+        if not self.hand.can("clock") or now - self._session_read < SESSION_EVERY:
+            return
+        self._session_read = now
+        with contextlib.suppress(Unread):
+            is_open, next_open = self.hand.session()
+            self._session_note = "" if is_open else f"waits for the open {next_open}"
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _canceller(self) -> Task:
+        """The pull in whose name orders are cancelled: the latest that cancels."""
+        return [task for task in self._tasks.values() if task.level.cancels][-1]
+
+    def _sent(self, task: Task, what: str, attempt: int, *, target: str = "", qty: str = "") -> Acknowledged | None:
+        data = {"venue": self.hand.name, "what": what, "attempt": attempt, "target": target, "qty": qty}
+        return self._record("cord_sent", data, task.request.id)
+
+    def _answered(self, task: Task, what: str, outcome: Outcome, *, target: str = "") -> None:
+        data = {
+            "venue": self.hand.name,
+            "what": what,
+            "outcome": outcome.kind,
+            "target": target,
+            "status": outcome.status,
+            "detail": outcome.detail,
+            "items": outcome.items,
+            "failed": list(outcome.failed),
+            "took_ms": outcome.took_ms,
+            "order_id": outcome.order_id,
+        }
+        self._record("cord_answered", data, task.request.id)
+
+    def _tell(self, task: Task, before: tuple[object, ...], quiet_before: float | None) -> None:
+        if task.quiet_from is not None and task.quiet_from != quiet_before:
+            self._record("quiet_restarted", {"venue": self.hand.name, "why": task.quiet_why}, task.request.id)
+        if task.shown != before:
+            self._record(
+                "venue_verdict",
+                {
+                    "venue": self.hand.name,
+                    "verdict": str(task.verdict),
+                    "why": task.why,
+                    "standing": list(task.standing),
+                    "positions": list(task.positions),
+                    "t_blocked": task.t_blocked,
+                    "t_flat": task.t_flat,
+                    "t_verified": task.t_verified,
+                },
+                task.request.id,
+            )
