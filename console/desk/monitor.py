@@ -9,7 +9,6 @@ leaves the count as it was: silence neither proves a fault nor ends one.
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -50,13 +49,9 @@ class MonitorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return MonitorInfo(id=self.id, label=self.name, group=self.layer, threshold=self.says, channel=self.channel)
 
 
-def specs_from(told: Any, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
-    """The monitors of a parsed monitors.yaml. Raises msgspec.ValidationError and ValueError with what is wrong."""
-    specs = msgspec.convert(told, tuple[MonitorSpec, ...])
-    doubled = {spec.id for spec in specs if sum(other.id == spec.id for other in specs) > 1}
-    if doubled:
-        raise ValueError(f"monitor {min(doubled)} is defined twice")
-    return tuple(spec.under(limits) for spec in specs)
+def spec_from(told: object, limits: Mapping[str, Decimal]) -> MonitorSpec:
+    """A parsed entry of monitors.yaml under a desk's limits. Raises ValueError (msgspec's are) with what is wrong."""
+    return msgspec.convert(told, MonitorSpec).under(limits)
 
 
 class Reading(Plain, frozen=True):

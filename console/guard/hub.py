@@ -59,7 +59,7 @@ class Hub:
         self.state = state
         self.clock = clock
         self.listeners: list[Callable[[Record], None]] = []
-        self.early: list[Callable[[AnyEvent], None]] = []
+        self.early: list[Callable[[AnyEvent, str], None]] = []
         self.jumped: Callable[[], None] = lambda: None
         self.refusal = ""
         self.journaled = 0
@@ -112,7 +112,7 @@ class Hub:
     def _begin(self, pending: _Pending) -> None:
         self._inflight[id(pending)] = pending
         for hear in self.early:
-            hear(pending.event)
+            hear(pending.event, pending.actor)
         if isinstance(pending.event, CORD_EVENTS):
             self._loop.call_later(PATIENCE, self._impatient, pending)
 

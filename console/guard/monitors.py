@@ -1,0 +1,87 @@
+"""The monitors at work: fed with every record, shown once a second, judged at their own pace."""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from console.desk import events as ev
+from console.desk.metrics import Metric, closed, metric_for
+from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
+from console.guard.hub import Hub
+from console.strict_yaml import Node, YamlError, parse
+
+SHOWN_EVERY = 1.0
+
+
+def load_monitors(limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
+    """The monitors of runbooks/monitors.yaml under the desk's limits. Raises YamlError."""
+    file = resources.files("runbooks") / "monitors.yaml"
+    path = Path(str(file))
+    root = parse(file.read_text("utf-8"), path)
+    specs: dict[str, MonitorSpec] = {}
+    for entry in root.value if isinstance(root.value, list) else [root]:
+        try:
+            spec = spec_from(_plain(entry), limits)
+        except ValueError as error:
+            raise YamlError(path, entry.line, str(error)) from None
+        if spec.id in specs:
+            raise YamlError(path, entry.line, f"a second monitor is named {spec.id!r}; expected once")
+        specs[spec.id] = spec
+    return tuple(specs.values())
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _plain(inner) for key, inner in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(inner) for inner in node.value]
+    return float(node.value) if isinstance(node.value, Decimal) else node.value
+
+
+class Monitors:
+    """All monitors of the desk. A condition is carried over a restart only as the state it was in: what counts towards
+    firing is counted anew, from data."""
+
+    def __init__(self, hub: Hub, specs: tuple[MonitorSpec, ...], limits: Mapping[str, Decimal]) -> None:
+        self._hub = hub
+        self._specs = specs
+        self._metrics: dict[str, Metric] = {
+            spec.id: metric_for(spec.metric, spec.threshold or 0.0, limits) for spec in specs
+        }
+        self._conditions = {spec.id: Condition() for spec in specs}
+        self._told = {spec.id: row.state for spec in specs if (row := hub.state.monitors.get(spec.id)) is not None}
+        hub.listeners.append(self._observe)
+
+    def _observe(self, record: ev.Record) -> None:
+        for metric in self._metrics.values():
+            metric.observe(record)
+
+    async def run(self) -> None:
+        """Show and judge, for ever."""
+        while True:
+            await asyncio.sleep(SHOWN_EVERY)
+            self.step()
+
+    def step(self) -> None:
+        now = self._hub.clock()
+        outside = closed(self._hub.state)
+        for spec in self._specs:
+            before = self._conditions[spec.id]
+            reading = self._metrics[spec.id].read(self._hub.state, now)
+            if due(spec, before, now) or reading.value is None or (outside and spec.session):
+                self._conditions[spec.id] = judge(spec, before, reading, now=now, closed=outside)
+            state = self._conditions[spec.id].state
+            text = "outside the session" if state == CLOSED else reading.text
+            self._hub.sample(
+                ev.MonitorSampled(monitor=spec.id, state=state, text=text, level=level(spec, reading), as_of=now)
+            )
+            was = self._told.get(spec.id, "unknown")
+            if state != was:
+                self._told[spec.id] = state
+                said = f"{reading.text} {spec.says}" if state in ("firing", "pending") else text
+                self._hub.journal(
+                    ev.MonitorChanged(monitor=spec.id, was=was, now=state, text=said, channel=spec.channel)
+                )
