@@ -1,0 +1,78 @@
+"""One look at the desk: what is known, when it is looked at, and whether the source still speaks."""
+
+from decimal import Decimal
+from enum import Enum
+
+from console.desk.events import Plain
+from console.desk.state import DeskState
+from console.desk.words import SECOND, age
+
+STALE_AFTER = 10 * SECOND
+GUARD_SILENT_AFTER = 3 * SECOND
+
+
+class Look(Enum):
+    """How far a number can be trusted. Each is a word, a glyph and a colour of its own on every screen."""
+
+    OK = "ok"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+    CUT = "cut off"
+
+
+class Moment(Plain, frozen=True):
+    """`now` is UTC ns of the injected clock. `cut` says why the source fell silent and is empty while it speaks;
+    `live` is false for an archive, which has no guard to miss."""
+
+    state: DeskState
+    now: int
+    cut: str = ""
+    live: bool = True
+    read_only: bool = False
+
+    @property
+    def guard_age(self) -> int | None:
+        """Nanoseconds since the guard's last beat, None when none was ever heard."""
+        return self.now - self.state.guard_beat if self.state.guard_beat else None
+
+    @property
+    def down(self) -> str:
+        """Why there is no guard to rely on; empty while there is one. Silence counts, whatever the socket says."""
+        if not self.live:
+            return ""
+        if self.cut:
+            return self.cut
+        silent = self.guard_age
+        if silent is None:
+            return "no word from it yet"
+        return f"silent for {age(silent)}" if silent > GUARD_SILENT_AFTER else ""
+
+    def look(self, as_of: int, unknown: str = "") -> Look:
+        """How a reading of `as_of` (0: never) looks, whose latest attempt failed with `unknown` (empty: it did not)."""
+        if as_of and self.down:
+            return Look.CUT
+        if unknown or not as_of:
+            return Look.UNKNOWN
+        return Look.STALE if self.now - as_of > STALE_AFTER else Look.OK
+
+    @property
+    def day_pct(self) -> Decimal | None:
+        """The day's change of all venues' equity together, in percent; None where one venue's is not known."""
+        before = total = Decimal(0)
+        for venue in self.state.venues.values():
+            if venue.equity is None or venue.day_pct is None or venue.day_pct <= -100:
+                return None
+            total += venue.equity
+            before += venue.equity / (1 + venue.day_pct / 100)
+        return (total - before) / before * 100 if before else None
+
+    @property
+    def drawdown_pct(self) -> Decimal | None:
+        """The deepest drawdown of any venue, in percent; None where one venue's is not known."""
+        known = [venue.drawdown_pct for venue in self.state.venues.values() if venue.drawdown_pct is not None]
+        return max(known) if known and len(known) == len(self.state.venues) else None
+
+    @property
+    def money_as_of(self) -> int:
+        """When the oldest of the accounts was read, 0 where one never was."""
+        return min((venue.account_as_of for venue in self.state.venues.values()), default=0)

@@ -1,0 +1,131 @@
+"""What a person should do next, in the order in which it matters. Pure: the same desk always gives the same advice."""
+
+from collections.abc import Callable, Iterator
+
+from console.desk.events import Plain
+from console.desk.moment import Moment
+from console.desk.pull import Verdict
+from console.desk.reconcile import Comparison
+from console.desk.state import PullState
+from console.desk.timeline import some
+from console.desk.words import SECOND, count
+
+
+class Step(Plain, frozen=True):
+    """One thing to do. `tone` as in the timeline, `key` opens the screen where it is done, `why` is the evidence."""
+
+    tone: str
+    what: str
+    why: str = ""
+    key: str = ""
+
+
+def next_steps(moment: Moment, comparison: Comparison) -> tuple[Step, ...]:
+    """The steps, the most urgent first; one calm line when there is nothing to do."""
+    steps = tuple(step for source in _SOURCES for step in source(moment, comparison))
+    return steps or (_nothing(moment, comparison),)
+
+
+def _guard(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    if moment.down:
+        yield Step(tone="bad", what="Start the guard: andon guard", why=f"nobody watches ({moment.down})")
+
+
+def _pulls(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    for pull in sorted(moment.state.pulls.values(), key=lambda pull: (-pull.verdict.rank, -pull.at)):
+        yield from _pull(moment, pull)
+
+
+def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
+    for venue in pull.venues.values():
+        if venue.verdict in (Verdict.UNKNOWN, Verdict.PARTIAL):
+            known = moment.state.venues.get(venue.venue)
+            phone = known.info.phone if known else ""
+            tone = "bad" if venue.verdict is Verdict.UNKNOWN else "warn"
+            what = f"Phone {venue.venue}: {phone}" if phone else f"Phone {venue.venue}’s broker"
+            yield Step(tone=tone, what=what, why=f"{venue.verdict}: {venue.why}", key="v")
+    waiting = [venue for venue in pull.venues.values() if venue.verdict is Verdict.REQUESTED]
+    if waiting:
+        left = max(_quiet_left(moment, pull, venue.quiet_from) for venue in waiting)
+        names = some(tuple(venue.venue for venue in waiting))
+        yield Step(tone="calm", what=f"Wait for proof from {names}", why=f"quiet clock: {left} s to go", key="v")
+    if pull.latch_error:
+        yield Step(tone="bad", what="Keep strategies stopped by hand", why=f"latch: {pull.latch_error}", key="v")
+    if not pull.reason:
+        yield Step(tone="calm", what="Write down why the cord was pulled", key="v")
+    if pull.level.cancels and not pull.level.flattens:
+        held = sum(
+            bool(position.qty)
+            for venue in pull.venues
+            if venue in moment.state.venues
+            for position in moment.state.venues[venue].positions
+        )
+        if held:
+            held_text = f"{count(held, 'position stands', 'positions stand')} open"
+            yield Step(tone="warn", what="Hold, or flatten with K 4", why=held_text, key="K")
+    if pull.verdict is Verdict.VERIFIED and pull.reason:
+        yield Step(tone="good", what="Find the cause before anything runs again", why="the stop is proven")
+
+
+def _quiet_left(moment: Moment, pull: PullState, quiet_from: int) -> int:
+    gone = (moment.now - quiet_from) // SECOND if quiet_from else 0
+    return max(0, pull.quiet_seconds - gone)
+
+
+def _venues(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    pulled = {name for pull in moment.state.pulls.values() for name in pull.venues}
+    for name, venue in moment.state.venues.items():
+        if venue.answers is False and name not in pulled:
+            yield Step(tone="bad", what=f"{name} is silent: K if its orders may run", why=venue.why, key="K")
+
+
+def _monitors(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    for monitor in moment.state.monitors.values():
+        if monitor.state == "firing":
+            label = monitor.info.label if monitor.info else monitor.id.replace("-", " ")
+            calm = bool(moment.state.pulls)
+            what = f"Find out why: {label}" if calm else f"Judge {label}: K stops the desk"
+            yield Step(tone="bad", what=what, why=monitor.text, key="" if calm else "K")
+
+
+def _strategies(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    for name, strategy in moment.state.strategies.items():
+        sample, pin = strategy.sample, strategy.info.model_pin
+        if sample is None:
+            continue
+        gate = moment.state.gate_for(name)
+        if gate is not None and sample.gate.rank < gate.rank:
+            yield Step(tone="bad", what=f"Stop {name} at its host", why=f"gate {gate}, it still acts on {sample.gate}")
+        if not sample.healthy:
+            yield Step(tone="warn", what=f"Look at {name}’s host", why=sample.why or "it reports itself unhealthy")
+        if pin and sample.model_hash != pin:
+            yield Step(tone="warn", what=f"{name} runs another model than pinned", why=sample.model_hash)
+
+
+def _book(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    if comparison.differences:
+        found = count(comparison.differences, "difference")
+        yield Step(tone="bad", what=f"Explain {found}, book against broker", key="2")
+
+
+_SOURCES: tuple[Callable[[Moment, Comparison], Iterator[Step]], ...] = (
+    _guard,
+    _pulls,
+    _venues,
+    _monitors,
+    _strategies,
+    _book,
+)
+
+
+def _nothing(moment: Moment, comparison: Comparison) -> Step:
+    """Calm is claimed only as far as it was seen."""
+    blind = sum(monitor.state == "unknown" for monitor in moment.state.monitors.values())
+    if blind or not moment.state.monitors:
+        why = f"{count(blind, 'monitor')} without data" if blind else "no monitor has reported yet"
+        return Step(tone="warn", what="Nothing known to do", why=why)
+    if comparison.unknown:
+        return Step(tone="warn", what="Nothing known to do", why=f"book: {comparison.unknown[0]}", key="2")
+    return Step(
+        tone="good", what="Nothing to do", why="no monitor fires" + ("; book = broker" if comparison.equal else "")
+    )

@@ -1,0 +1,61 @@
+"""Numbers and times as a person reads them. Pure, and the same on every screen and in every command's output."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+SECOND = 1_000_000_000
+MINUS = "−"
+NONE = "–"
+
+
+def age(ns: int) -> str:
+    """A span in whole units, so that what has not changed does not flicker: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`."""
+    seconds = max(0, ns) // SECOND
+    if seconds < 1:
+        return "<1 s"
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 2 * 3600:
+        return f"{seconds // 60} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86400} d"
+
+
+def after(ns: int) -> str:
+    """How long after a moment something came: `+0.4 s`, `+61 s`."""
+    seconds = ns / SECOND
+    return f"+{seconds:.1f} s" if seconds < 10 else f"+{seconds:.0f} s"
+
+
+def clock(ts: int) -> str:
+    """Time of day, UTC."""
+    return datetime.fromtimestamp(ts // SECOND, UTC).strftime("%H:%M:%S")
+
+
+def signed(value: Decimal, places: int = 2) -> str:
+    """`+61,200.00`, `−0.42`, `0.00`: a sign on everything but zero, and a real minus."""
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    sign = "" if rounded == 0 else (MINUS if rounded < 0 else "+")
+    return f"{sign}{abs(rounded):,f}"
+
+
+def money(value: Decimal) -> str:
+    """`182,400`: whole units of the account's currency."""
+    return f"{value.quantize(Decimal(1), rounding=ROUND_HALF_EVEN):,f}".replace("-", MINUS)
+
+
+def amount(value: Decimal) -> str:
+    """A quantity to its last digit, without padding zeros: `1,200`, `0.25`, `−3`."""
+    plain = f"{value:,f}"
+    return (plain.rstrip("0").rstrip(".") if "." in plain else plain).replace("-", MINUS)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 order`, `41 orders`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short(identity: str, most: int = 8) -> str:
+    """The head of a long id or hash; enough to tell two apart on a screen."""
+    return identity if len(identity) <= most else f"{identity[: most - 1]}…"

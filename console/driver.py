@@ -1,0 +1,80 @@
+"""Textual's terminal driver with the cord in the thread that reads keys: a busy event loop delays no pull."""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from textual import events
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from console.switch import CordSwitch, PullMade
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+class _Mark(str):
+    """An empty write that tells when everything written before it has left."""
+
+    then: Callable[[], None]
+
+    def __new__(cls, then: Callable[[], None]) -> "_Mark":
+        mark = super().__new__(cls)
+        mark.then = then
+        return mark
+
+
+class _MarkedFile:
+    """The terminal as the writer thread sees it, with marks between the writes."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        self._file.write(text)
+        if isinstance(text, _Mark):
+            self._file.flush()
+            text.then()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+class CordDriver(LinuxDriver):
+    """`switch` is the app's; it is asked about every key before the loop hears of it."""
+
+    def __init__(
+        self,
+        app: "App[object]",
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.switch: CordSwitch = app.switch  # type: ignore[attr-defined]
+        self._terminal = cast("IO[str]", self._file)
+        self._file = cast("Any", _MarkedFile(self._terminal))
+
+    def process_message(self, message: Message) -> None:
+        """Runs in the input thread."""
+        if isinstance(message, events.Key) and self.switch.key(message.key, time.monotonic()):
+            return
+        super().process_message(message)
+
+    def when_painted(self, then: Callable[[], None]) -> None:
+        """Call `then`, in the writer thread, once everything written so far has gone to the terminal."""
+        self.write(_Mark(then))
+
+    def announce(self, made: PullMade) -> None:
+        """Say it on the terminal itself, because no screen can: the loop is blocked. Gives up on a full terminal."""
+        text = f" CORD PULLED  {made.level} {made.scope}  {made.pull}  the screen hangs, the pull does not "
+        descriptor = self._terminal.fileno()
+        if select.select([], [descriptor], [], 0.2)[1]:
+            os.write(descriptor, f"\x1b7\x1b[1;1H\x1b[0;1;7m{text}\x1b[0m\x1b8".encode())

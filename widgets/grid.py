@@ -1,0 +1,155 @@
+"""Rows of cells in columns that give way when space is short. Thousands of rows cost what is in sight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.strip import Strip
+
+from widgets.line import BLANK, Line, fit, line, text_of
+from widgets.painted import Painted
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`width` in cells; `grow` is its share of space left over; the highest `drop` is left out first when there is too
+    little space, and 0 never."""
+
+    title: str
+    width: int
+    align: str = "left"
+    grow: int = 0
+    drop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`key` names what the row is about, for the cursor; `cells` are as many as columns. A single cell is a heading
+    across all of them."""
+
+    key: str
+    cells: tuple[Line, ...]
+
+
+GAP = 1
+
+
+def widths(columns: Sequence[Column], room: int) -> tuple[int, ...]:
+    """Each column's width within `room` cells, 0 where it was left out."""
+    kept = list(range(len(columns)))
+    while len(kept) > 1 and sum(columns[index].width for index in kept) + GAP * (len(kept) - 1) > room:
+        loosest = max(kept, key=lambda index: columns[index].drop)
+        if not columns[loosest].drop:
+            break
+        kept.remove(loosest)
+    spare = max(0, room - sum(columns[index].width for index in kept) - GAP * (len(kept) - 1))
+    shares = sum(columns[index].grow for index in kept)
+    found = [0] * len(columns)
+    for index in kept:
+        grown = spare * columns[index].grow // shares if shares else 0
+        found[index] = columns[index].width + grown
+    return tuple(found)
+
+
+def lay(cells: Sequence[Line], columns: Sequence[Column], across: Sequence[int]) -> Line:
+    """One row's cells as a line."""
+    parts: list[Line] = []
+    for cell, column, width in zip(cells, columns, across, strict=True):
+        if width:
+            if parts:
+                parts.append(((" " * GAP, ""),))
+            parts.append(fit(cell, width, column.align))
+    return line(*parts)
+
+
+class Grid(Painted, can_focus=True):
+    """A table without a border. `headed` keeps the columns' titles in the first line while the rest scrolls."""
+
+    BINDINGS = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "move(-1000000000)", "First", show=False),
+        Binding("end", "move(1000000000)", "Last", show=False),
+    ]
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None, headed: bool = False) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self._head = 1 if headed else 0
+        self._all: tuple[Row, ...] = ()
+        self._rows: list[Row] = []
+        self._filter = ""
+        self._cursor = 0
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows that pass the filter."""
+        return tuple(self._rows)
+
+    @property
+    def cursor(self) -> Row | None:
+        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Replace the rows; the cursor stays on the row with its key."""
+        self._all = tuple(rows)
+        self._sift()
+
+    def filter(self, words: str) -> None:
+        """Keep rows that hold every word in any of their cells, in any case."""
+        self._filter = words.casefold()
+        self._sift()
+
+    def _passes(self, row: Row) -> bool:
+        said = " ".join(text_of(cell) for cell in row.cells).casefold()
+        return all(word in said for word in self._filter.split())
+
+    def _sift(self) -> None:
+        before, key = self._rows, self.cursor.key if self.cursor else ""
+        self._rows = [row for row in self._all if self._passes(row)] if self._filter else list(self._all)
+        if self._rows == before:
+            return
+        cursor = next((number for number, row in enumerate(self._rows) if row.key == key), 0)
+        moved, self._cursor = cursor != self._cursor, cursor
+        if len(self._rows) != len(before):
+            self.virtual_size = Size(0, len(self._rows) + self._head)
+            self.refresh(layout=self.styles.auto_dimensions)
+        elif moved:
+            self.refresh()
+        else:
+            for number, (was, now) in enumerate(zip(before, self._rows, strict=True)):
+                if was is not now and was != now:
+                    self.refresh_line(number + self._head)
+
+    def render_line(self, y: int) -> Strip:
+        across = widths(self.columns, self.size.width)
+        if y < self._head:
+            return self.strip(lay([((column.title, "dim"),) for column in self.columns], self.columns, across))
+        number = y - self._head + self.scroll_offset.y
+        if number >= len(self._rows):
+            return self.strip(BLANK)
+        cells = self._rows[number].cells
+        laid = cells[0] if len(cells) == 1 else lay(cells, self.columns, across)
+        return self.strip(laid, cursor=self.has_focus and number == self._cursor)
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor; it stays in sight."""
+        before = self._cursor
+        self._cursor = max(0, min(len(self._rows) - 1, before + by))
+        self.refresh_line(before + self._head)
+        self.refresh_line(self._cursor + self._head)
+        top, room = self.scroll_offset.y, self.size.height - self._head
+        if not top <= self._cursor < top + room:
+            self.scroll_to(y=self._cursor if self._cursor < top else self._cursor - room + 1, animate=False)
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * max(1, self.size.height - self._head - 1))

@@ -1,0 +1,81 @@
+"""A line as a value: spans of text, each with a tone. What a screen says is worked out in these and painted later.
+
+Tones are names from `TONES`; a theme gives them their looks. Widths are terminal cells.
+"""
+
+import textwrap
+from typing import TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+
+Span: TypeAlias = tuple[str, str]
+Line: TypeAlias = tuple[Span, ...]
+
+TONES = (
+    "dim", "title", "good", "warn", "bad", "cord", "stale", "unknown", "cut", "key", "off",
+    "band-good", "band-warn", "band-bad", "band-unknown", "band-calm", "band-cut",
+)  # fmt: skip
+
+BLANK: Line = ()
+
+
+def line(*parts: "str | Span | Line") -> Line:
+    """A line from plain strings, `(text, tone)` spans and other lines."""
+    spans: list[Span] = []
+    for part in parts:
+        if isinstance(part, str):
+            spans.append((part, ""))
+        elif len(part) == 2 and isinstance(part[0], str):
+            spans.append(part)
+        else:
+            spans.extend(part)
+    return tuple(span for span in spans if span[0])
+
+
+def text_of(of: Line) -> str:
+    return "".join(text for text, _ in of)
+
+
+def width_of(of: Line) -> int:
+    return sum(cell_len(text) for text, _ in of)
+
+
+def cut(of: Line, width: int) -> Line:
+    """The line within `width` cells; where something had to go it ends in an ellipsis."""
+    if width <= 0:
+        return BLANK
+    if width_of(of) <= width:
+        return of
+    kept: list[Span] = []
+    room = width - 1
+    for text, tone in of:
+        size = cell_len(text)
+        if size >= room:
+            kept.append((f"{set_cell_size(text, room)}…", tone))
+            break
+        kept.append((text, tone))
+        room -= size
+    return tuple(kept)
+
+
+def fit(of: Line, width: int, align: str = "left") -> Line:
+    """The line in exactly `width` cells: cut, or padded on the side away from `align` (left, right or center)."""
+    of = cut(of, width)
+    space = width - width_of(of)
+    if space <= 0:
+        return of
+    before = {"left": 0, "right": space, "center": space // 2}[align]
+    return line(" " * before, of, " " * (space - before))
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Both ends of one line; the left gives way."""
+    room = width - width_of(right)
+    return line(fit(left, room), right) if room > 0 else cut(right, width)
+
+
+def wrap(lead: Line, text: str, tone: str, width: int, most: int = 2) -> list[Line]:
+    """`text` behind `lead`, broken at words into at most `most` lines that hang below each other."""
+    indent = width_of(lead)
+    pieces = textwrap.wrap(text, max(8, width - indent), max_lines=most, placeholder=" …") or [""]
+    return [line(lead if number == 0 else " " * indent, (piece, tone)) for number, piece in enumerate(pieces)]
