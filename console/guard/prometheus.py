@@ -52,13 +52,13 @@ def desk_families(state: DeskState, now: int) -> Iterator[Family]:
         "andon_monitor_state",
         "gauge",
         "1 for the state that a monitor is in.",
-        [({"monitor": id, "state": row.state}, 1) for id, row in state.monitors.items()],
+        [({"monitor": name, "state": row.state}, 1) for name, row in state.monitors.items()],
     )
     yield (
         "andon_monitor_level",
         "gauge",
         "The reading as a share of its threshold.",
-        [({"monitor": id}, row.level) for id, row in state.monitors.items()],
+        [({"monitor": name}, row.level) for name, row in state.monitors.items()],
     )
     yield (
         "andon_pulls",

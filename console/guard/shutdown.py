@@ -1,4 +1,4 @@
-"""The body of POST /emergency/shutdown, read strictly: whoever stops a desk must not have to guess what was understood."""
+"""The body of POST /emergency/shutdown, read strictly: nobody should have to guess what was understood."""
 
 import json
 from typing import Any
@@ -21,8 +21,8 @@ class BadRequest(Exception):
 
 
 def read_shutdown(body: bytes, plan: Plan, symbols: frozenset[str]) -> tuple[Level, Scope, str]:
-    """Level, scope and reason that the body asks for. `symbols` are those that anything on this desk trades, holds or has
-    ordered. Raises BadRequest."""
+    """Level, scope and reason that the body asks for. `symbols` are those that anything on this desk trades, holds or
+    has ordered. Raises BadRequest."""
     told = _object(body)
     for field in told:
         if field not in _FIELDS:
@@ -64,7 +64,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _level(told: object) -> Level:
     try:
-        return Level(told)
+        return Level(str(told))
     except ValueError:
         raise BadRequest("level", f"unknown level {told!r}", "one of L1, L2, L3, L4") from None
 
@@ -77,9 +77,9 @@ def _scope(told: object, plan: Plan, symbols: frozenset[str]) -> Scope:
         scope = Scope.parse(told)
     except ValueError:
         raise BadRequest("scope", f"unknown scope {told!r}", expected) from None
-    known = {"venue": plan.venues, "strategy": plan.strategies, "symbol": symbols}.get(scope.kind, ())
+    known = {"venue": frozenset(plan.venues), "strategy": frozenset(plan.strategies), "symbol": symbols}
     for name in scope.names:
-        if name not in known:
+        if name not in known[scope.kind]:
             raise BadRequest("scope", f"there is no {scope.kind} {name!r} on this desk", _names(scope.kind, plan))
     return scope
 

@@ -48,7 +48,7 @@ class Tokens:
             raise TokenFileError(f"{self.path}: the tokens can not be read: {error.strerror}") from None
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise TokenFileError(
-                f"{self.path}: others can reach these tokens (mode {stat.S_IMODE(mode):03o}); run: chmod 600 {self.path}"
+                f"{self.path}: others can reach these tokens (mode {mode & 0o777:03o}); run: chmod 600 {self.path}"
             )
         try:
             names = json.loads(text)

@@ -1,0 +1,71 @@
+"""Pulls that another hand began, and what has to be known to go on with them.
+
+A direct hand locks its journal file while it lives. Where that lock is free, or the pull was this guard's own before it
+was killed, nobody works at it any more: then the guard's cord thread takes it over. A pull that is verified is done.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from console.cord.executor import Inherited
+from console.cord.request import PullRequest
+from console.desk.events import CordAnswered, CordSent, Record
+from console.desk.pull import Verdict
+from console.desk.state import DeskState, PullState
+
+
+class Closes:
+    """What the journals say of closes that were sent: the quantity by venue and symbol, and the closing orders' ids.
+    They are needed to tell the cord's own orders from intruders, and never to send a close twice."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, dict[str, dict[str, str]]] = {}
+        self.own: dict[str, dict[str, set[str]]] = {}
+
+    def observe(self, record: Record) -> None:
+        match record.event:
+            case CordSent(what="close") as sent:
+                self.sent.setdefault(sent.pull, {}).setdefault(sent.venue, {})[sent.target] = sent.qty
+            case CordAnswered(what="close") as answered if answered.order_id:
+                self.own.setdefault(answered.pull, {}).setdefault(answered.venue, set()).add(answered.order_id)
+
+    def inherited(self, pull: PullState, now: int) -> Inherited:
+        """Everything about one pull, as the cord takes it. `now` is UTC ns."""
+        request = PullRequest(
+            level=pull.level.value,
+            scope=pull.scope,
+            reason=pull.reason,
+            actor=pull.actor,
+            origin=pull.origin,
+            id=pull.id,
+            made=pull.at,
+        )
+        age = max(0, now - pull.at) / 1e9
+        return Inherited(request, self.sent.get(pull.id, {}), self.own.get(pull.id, {}), age)
+
+
+def orphans(state: DeskState, folder: Path, working: frozenset[str]) -> list[PullState]:
+    """Pulls that are not verified and that no hand works at. `working` are those in this guard's own."""
+    return [
+        pull
+        for pull in state.pulls.values()
+        if pull.id not in working
+        and pull.verdict is not Verdict.VERIFIED
+        and not (pull.hand == "direct" and _alive(folder / f"direct-{pull.id}.jsonl"))
+    ]
+
+
+def _alive(path: Path) -> bool:
+    """Whether a direct hand holds its journal file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

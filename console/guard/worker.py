@@ -1,0 +1,224 @@
+"""The worker process: whatever holds the interpreter lock for long is done here, and not beside the cord.
+
+`python -m console.guard.worker FOLDER` reads telemetry bodies from standard input (each after its length, 4 bytes big
+endian), keeps their rows as Parquet segments in FOLDER, and says on standard output, a JSON object a line, what it kept
+and refused. It ends when its input does, so it never outlives its guard. No other process imports DuckDB or PyArrow.
+
+A body is `{"rows": [{"ts", "strategy", "kind", "symbol", "value", "model_hash"?}, …]}`: `ts` UTC ns, `value` a decimal
+number or string of at most 26 digits before and 12 after the point. A row that is not exactly that is refused with its
+reason, and the others are kept.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SEGMENT_ROWS = 50_000
+SEGMENT_SECONDS = 60.0
+FOLDER_BYTES = 1 << 30
+
+_SCALE = 12
+_WHOLE = 26
+_SCHEMA = pa.schema(
+    [
+        ("ts", pa.timestamp("ns", tz="UTC")),
+        ("strategy", pa.string()),
+        ("kind", pa.string()),
+        ("symbol", pa.string()),
+        ("value", pa.decimal128(_SCALE + _WHOLE, _SCALE)),
+        ("model_hash", pa.string()),
+    ]
+)
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One reading of a strategy: a prediction, say."""
+
+    ts: int
+    strategy: str
+    kind: str
+    symbol: str
+    value: Decimal
+    model_hash: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ts < 1 << 63:
+            raise ValueError("`ts` is not a time in UTC ns")
+        if max(map(len, (self.strategy, self.kind, self.symbol, self.model_hash))) > 128:
+            raise ValueError("a text of more than 128 characters")
+        exponent = self.value.as_tuple().exponent
+        if not isinstance(exponent, int):
+            raise ValueError("`value` is not a number")
+        if -exponent > _SCALE or self.value.adjusted() >= _WHOLE:
+            raise ValueError(f"`value` has more than {_WHOLE} digits before or {_SCALE} after the point")
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rows: list[msgspec.Raw]
+
+
+_decode_body = msgspec.json.Decoder(_Body)
+_decode_row = msgspec.json.Decoder(Row)
+
+
+def rows_of(body: bytes) -> tuple[list[Row], Counter[str]]:
+    """The rows of a body that are what they have to be, and how many were refused, by reason."""
+    try:
+        raws = _decode_body.decode(body).rows
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return [], Counter({f"body: {error}": 1})
+    rows: list[Row] = []
+    refused: Counter[str] = Counter()
+    for raw in raws:
+        try:
+            rows.append(_decode_row.decode(raw))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            refused[str(error)] += 1
+    return rows, refused
+
+
+class Segments:
+    """Parquet segments in `folder`: each is closed whole (written aside, synced, renamed), the oldest go first when all
+    of them exceed `folder_bytes`."""
+
+    def __init__(self, folder: Path, folder_bytes: int = FOLDER_BYTES) -> None:
+        self.folder = folder
+        self.folder_bytes = folder_bytes
+        self.rows: list[Row] = []
+        self.begun = 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        for torn in folder.glob("*.new"):
+            torn.unlink()
+
+    def add(self, rows: list[Row]) -> None:
+        if rows and not self.rows:
+            self.begun = time.monotonic()
+        self.rows += rows
+
+    @property
+    def full(self) -> bool:
+        return len(self.rows) >= SEGMENT_ROWS
+
+    def close(self) -> dict[str, Any] | None:
+        """Write what has come together and say what it is; None where there is nothing. Raises OSError, and the rows
+        are then still here."""
+        if not self.rows:
+            return None
+        columns = [[getattr(row, field.name) for row in self.rows] for field in _SCHEMA]
+        table = pa.Table.from_arrays(
+            [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
+        )
+        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}.parquet"
+        path, new = self.folder / name, self.folder / f"{name}.new"
+        pq.write_table(table, new, compression="zstd")
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = os.fstat(file.fileno()).st_size
+        new.rename(path)
+        self._sync()
+        kept = {"path": name, "sha256": digest, "rows": len(self.rows), "bytes": size}
+        self.rows = []
+        self._make_room()
+        return kept
+
+    def _sync(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _make_room(self) -> None:
+        sizes = [(path, path.stat().st_size) for path in sorted(self.folder.glob("*.parquet"))]
+        total = sum(size for _, size in sizes)
+        for path, size in sizes[:-1]:
+            if total <= self.folder_bytes:
+                return
+            path.unlink()
+            total -= size
+
+
+class Pipe:
+    """A pipe read in exact lengths, with nothing held back that `select` could not see."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+
+    def fileno(self) -> int:
+        return int(self._pipe.fileno())
+
+    def read(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size and (part := self._pipe.read(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+def serve(bodies: Pipe, said: BinaryIO, segments: Segments, seconds: float) -> None:
+    """Until `bodies` ends."""
+
+    def say(**what: object) -> None:
+        said.write(msgspec.json.encode(what) + b"\n")
+        said.flush()
+
+    def close() -> None:
+        try:
+            kept = segments.close()
+        except OSError as error:
+            segments.begun = time.monotonic()
+            if len(segments.rows) > 4 * SEGMENT_ROWS:  # a disk that stays full must not fill the memory
+                say(lost=len(segments.rows), why=str(error))
+                segments.rows = []
+            return
+        if kept is not None:
+            say(kept=kept)
+
+    say(ready=os.getpid())
+    while True:
+        wait = max(0.0, segments.begun + seconds - time.monotonic()) if segments.rows else None
+        if not select.select([bodies], [], [], wait)[0]:
+            close()
+            continue
+        head = bodies.read(4)
+        body = bodies.read(struct.unpack(">I", head)[0]) if len(head) == 4 else b""
+        if not body:
+            break
+        rows, refused = rows_of(body)
+        segments.add(rows)
+        say(taken=len(rows), refused=dict(refused))
+        if segments.full:
+            close()
+    close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m console.guard.worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float, default=SEGMENT_SECONDS)
+    parser.add_argument("--bytes", type=int, default=FOLDER_BYTES)
+    options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the guard ends it, by closing its input
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pa.set_cpu_count(1)
+    with contextlib.suppress(BrokenPipeError), open(0, "rb", buffering=0) as unbuffered:
+        serve(Pipe(unbuffered), sys.stdout.buffer, Segments(options.folder, options.bytes), options.seconds)
+
+
+if __name__ == "__main__":
+    main()
