@@ -14,11 +14,12 @@ from console.desk.chain import GENESIS, seal
 
 
 class Written:
-    """Done when a record is on disk, or can not be."""
+    """Done when a record is on disk, or can not be. `ts` is its time, UTC ns."""
 
-    __slots__ = ("_done",)
+    __slots__ = ("_done", "ts")
 
     def __init__(self) -> None:
+        self.ts = time.time_ns()
         self._done = threading.Event()
 
     def done(self) -> None:
@@ -36,13 +37,13 @@ class DirectLog:
     def __init__(self, folder: str, pull: str) -> None:
         self.writer = f"direct-{pull}"
         self._path = os.path.join(folder, "journal", self.writer + ".jsonl")
-        self._queue: queue.Queue[tuple[str, dict[str, Any], str, int, Written] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[str, dict[str, Any], str, Written] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._write, name="direct-log", daemon=True)
         self._thread.start()
 
     def record(self, kind: str, data: dict[str, Any], actor: str) -> Written:
         written = Written()
-        self._queue.put((kind, data, actor, time.time_ns(), written))
+        self._queue.put((kind, data, actor, written))
         return written
 
     def close(self, timeout: float) -> None:
@@ -55,8 +56,8 @@ class DirectLog:
 
         descriptor, seq, prev, last = -1, 0, GENESIS, 0
         while (taken := self._queue.get()) is not None:
-            kind, data, actor, ts, written = taken
-            last = max(ts, last)
+            kind, data, actor, written = taken
+            last = max(written.ts, last)
             line, head = seal(seq=seq + 1, ts=last, writer=self.writer, kind=kind, actor=actor, data=data, prev=prev)
             try:
                 if descriptor < 0:

@@ -67,7 +67,7 @@ class Executor:
         self._lock = CordLock(plan.folder)
         self._mutex = threading.Lock()
         self._workers: dict[str, VenueWorker] = {}
-        self._tasks: list[tuple[str, Task]] = []
+        self._waiting: list[tuple[str, Task]] = []
         self._pulls: set[str] = set()
         self._quiet = plan.quiet
 
@@ -83,8 +83,8 @@ class Executor:
 
     def join(self) -> None:
         """Wait until every venue is verified (a direct hand's workers end then)."""
-        for worker in list(self._workers.values()):
-            worker.join()
+        while any(worker.is_alive() for worker in list(self._workers.values())) or self._waiting:
+            time.sleep(BEAT_EVERY / 5)
 
     def knows(self, pull: str) -> bool:
         return pull in self._pulls
@@ -105,9 +105,19 @@ class Executor:
 
     def pull(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
         """Everything after the bytes: the records, the latch and the work of each venue, none waiting for another."""
+        self.announce(request)
+        self.work(request, fired)
+
+    def work(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
+        """Set every venue in scope to work on a pull that was announced."""
+        for name in self.plan.venues_in(Scope.parse(request.scope)):
+            task = Task(request, name, self._quiet, time.monotonic())
+            self._give(name, task, fired[name][0] if name in fired else None)
+
+    def announce(self, request: PullRequest) -> None:
+        """Record the pull and set the latch."""
         self._pulls.add(request.id)
         scope = Scope.parse(request.scope)
-        venues = self.plan.venues_in(scope)
         data = {
             "pull": request.id,
             "level": request.level,
@@ -115,15 +125,12 @@ class Executor:
             "reason": request.reason,
             "origin": request.origin,
             "hand": self._hand,
-            "venues": list(venues),
-            "quiet_seconds": int(self._quiet) if self._quiet >= 1 else 1,
+            "venues": list(self.plan.venues_in(scope)),
+            "quiet_seconds": max(int(self._quiet), 1),
             "foreign": covers_account(scope),
         }
         self._record("pulled", data, request.actor)
         threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
-        for name in venues:
-            task = Task(request, name, self._quiet, time.monotonic())
-            self._give(name, task, fired[name][0] if name in fired else None)
 
     def adopt(self, inherited: Inherited) -> None:
         """Go on with a pull that stands: it begins with a look, sends nothing that the look does not ask for, and is
@@ -144,7 +151,7 @@ class Executor:
             self._lock.release()
         self._lock.beat()
         with self._mutex:
-            waiting, self._tasks = self._tasks, []
+            waiting, self._waiting = self._waiting, []
         for name, task in waiting:
             self._give(name, task, None)
 
@@ -174,7 +181,7 @@ class Executor:
                 hand = FormHand(venue, *keys_of(venue.keys))
             except KeyFileError as error:
                 if task is not None:
-                    self._tasks.append((name, task))
+                    self._waiting.append((name, task))
                     self._no_keys(name, task, str(error))
                 return None
             worker = VenueWorker(

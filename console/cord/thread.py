@@ -74,7 +74,7 @@ class CordThread(threading.Thread):
         return self._executor.plan
 
     def start(self) -> None:
-        """Open the venues and the socket (0660), then begin to hear. Raises OSError where the socket can not be made."""
+        """Open the venues and the socket (0660), then begin to hear. Raises OSError where there can be no socket."""
         self._executor.start()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)

@@ -44,7 +44,7 @@ def seal(
     actor: str,
     data: Mapping[str, object],
     prev: str,
-    incident: str | None,
+    incident: str | None = None,
 ) -> tuple[bytes, str]:
     """One journal line (with its newline) and its hash, to be given as `prev` to the next."""
     return seal_raw(

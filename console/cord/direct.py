@@ -1,0 +1,82 @@
+"""The second hand: when the guard does not answer, the cancels leave from here, straight to the venues.
+
+This process sends the bulk cancels itself, at once, and hands all the rest to a detached process (follow.py) which
+outlives it, its terminal and its SSH line. Both take what they need from memory, so that a hung disk stops neither.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from console.cord.forms import FormHand
+from console.cord.http import HttpError
+from console.cord.keys import KeyFileError, keys_of
+from console.cord.latch import set_latch
+from console.cord.plan import Plan, VenuePlan, covers_account
+from console.cord.request import PullRequest
+from console.desk.chain import dumps
+from console.desk.pull import Level, Scope
+
+ALL_SENT_WITHIN = 0.3
+
+
+def pull_directly(plan: Plan, request: PullRequest, tell: Callable[[dict[str, Any]], None]) -> None:
+    """Cancel at every venue at once, set the latch, start the detached hand. Returns when that hand has ended or when
+    there is nothing more to hear; `tell` is given each `{"kind", "ts", "actor", "data"}` that it reports."""
+    scope = Scope.parse(request.scope)
+    sent: dict[str, int] = {}
+    threads = []
+    if Level(request.level).cancels and covers_account(scope):
+        for name in plan.venues_in(scope):
+            thread = threading.Thread(target=_cancel, args=(plan.venues[name], sent), daemon=True)
+            thread.start()
+            threads.append(thread)
+    latch = {"pull": request.id, "level": request.level, "scope": request.scope, "actor": request.actor}
+    threading.Thread(target=set_latch, args=(plan.folder,), kwargs={**latch, "ts": request.made}, daemon=True).start()
+    deadline = time.monotonic() + ALL_SENT_WITHIN
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    _follow(plan, request, dict(sent), tell)
+
+
+def _cancel(venue: VenuePlan, sent: dict[str, int]) -> None:
+    """One bulk cancel. Its answer is waited for, so that the connection stands until the venue has read it."""
+    try:
+        hand = FormHand(venue, *keys_of(venue.keys))
+        wire = hand.connect()
+        wire.send(hand.cancel_all_bytes, time.monotonic() + venue.timeout)
+        sent[venue.name] = time.time_ns()
+        wire.receive(time.monotonic() + venue.timeout)
+        wire.close()
+    except (KeyFileError, HttpError):
+        pass  # the detached hand does it again, and reports why where it fails
+
+
+def _follow(plan: Plan, request: PullRequest, sent: dict[str, int], tell: Callable[[dict[str, Any]], None]) -> None:
+    import json
+
+    task = {
+        "plan": plan.told,
+        "folder": plan.folder,
+        "sent": sent,
+        "pull": {name: getattr(request, name) for name in PullRequest.__slots__},
+    }
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "follow.py")
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+        [sys.executable, "-IS", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
+    with process.stdin:
+        process.stdin.write(dumps(task))
+    for line in process.stdout:
+        tell(json.loads(line))
+    process.wait()

@@ -1,0 +1,62 @@
+"""The detached hand, run by path with `python -IS`: it carries a direct pull to its end, whoever is gone by then.
+
+Standard input holds one JSON object: the plan, the pull, and when which cancels left. Every event goes to its own
+journal file and, as a line of JSON, to standard output for as long as somebody reads it.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    """Runs until every venue is verified, which may be never: a venue that does not come back is asked on and on."""
+    from console.cord.directlog import DirectLog, Written
+    from console.cord.executor import Executor, beat_forever
+    from console.cord.plan import Plan
+    from console.cord.request import PullRequest
+
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    told = json.loads(sys.stdin.buffer.read())
+    request = PullRequest(**told["pull"])
+    log = DirectLog(told["folder"], request.id)
+
+    def record(kind: str, data: dict[str, Any], actor: str) -> Written:
+        actor = request.actor if actor == "direct" else actor
+        written = log.record(kind, data, actor)
+        _say({"kind": kind, "ts": written.ts, "actor": actor, "data": data})
+        return written
+
+    executor = Executor(Plan(told["folder"], told["plan"]), record, hand="direct")
+    ended = threading.Event()
+    threading.Thread(target=beat_forever, args=(executor, ended), daemon=True).start()
+    executor.announce(request)
+    for venue in told["sent"]:
+        sent = {"pull": request.id, "venue": venue, "what": "cancel_all", "attempt": 1, "target": "", "qty": ""}
+        record("cord_sent", sent, request.actor)
+    executor.work(request, {})
+    executor.join()
+    ended.set()
+    executor.stop()
+    log.close(timeout=2)
+
+
+_mouth = threading.Lock()
+
+
+def _say(event: dict[str, Any]) -> None:
+    """Whoever pulled may be gone, with the terminal and the pipe: that changes nothing."""
+    try:
+        with _mouth:
+            os.write(1, json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    main()

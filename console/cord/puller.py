@@ -1,0 +1,134 @@
+"""Pulling: the guard first; without an answer in 250 ms the cancels leave from here. K and `andon kill` alike."""
+
+import contextlib
+import json
+import os
+import pwd
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from console.cord.direct import pull_directly
+from console.cord.latch import boot_now
+from console.cord.plan import Plan, PlanError
+from console.cord.request import BEAT_SECONDS, PullRequest
+from console.desk.pull import Level, Scope
+
+SILENT_AFTER = 3 * BEAT_SECONDS
+REFRESH_EVERY = 5.0
+
+Tell = Callable[[dict[str, Any]], bool]
+
+
+class PullRefused(Exception):
+    """This desk can not be pulled so; nothing was done. The message says why and what can be done instead."""
+
+
+def ask_guard(folder: str, line: bytes) -> socket.socket | None:
+    """Put a pull to the guard, without waiting for its answer. None where no guard listens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.connect(os.path.join(folder, "cord.sock"))
+        connection.send(line)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def see_through(folder: str, request: PullRequest, asked: socket.socket | None, tell: Tell, plan: Plan | None) -> None:
+    """Carry a pull on until `tell` has heard enough (returns True), by the guard or, where it does not answer or falls
+    silent, directly. `tell` is given `{"kind", "ts", "actor", "data"}`. Raises PullRefused, PlanError."""
+    if asked is not None:
+        with asked:
+            if _heard_out(asked, request, tell):
+                return
+    plan = plan or Plan.load(folder)
+    if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
+        raise PullRefused(refusal)
+    enough = False
+
+    def tell_until_enough(event: dict[str, Any]) -> None:
+        nonlocal enough
+        enough = enough or tell(event)
+
+    pull_directly(plan, request, tell_until_enough)
+
+
+def _heard_out(asked: socket.socket, request: PullRequest, tell: Tell) -> bool:
+    """Listen to the guard. False where it did not take the pull in time, or fell silent before the end."""
+    answer_by = request.deadline
+    held = b""
+    heard = False
+    while True:
+        left = SILENT_AFTER if heard else (answer_by - boot_now()) / 1e9
+        if left <= 0:
+            return False
+        asked.settimeout(left)
+        try:
+            read = asked.recv(65536)
+        except OSError:
+            return False
+        if not read:
+            return False
+        *lines, held = (held + read).split(b"\n")
+        for line in lines:
+            told = json.loads(line)
+            if "refused" in told:
+                if "too late" in told["refused"]:
+                    return False
+                raise PullRefused(told["refused"])
+            heard = heard or "heard" in told
+            if "event" in told and tell(told["event"]):
+                return True
+
+
+class Puller:
+    """The cord in a long-lived process: what a direct pull needs is read beforehand and kept fresh. Implements
+    `console.desk.source.Cord`. `said` is given one sentence where a pull could not be made at all."""
+
+    def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], None] | None = None) -> None:
+        self._folder = os.fspath(folder)
+        self._said = said
+        self._plan: Plan | None = None
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Read the plan now, and again every few seconds."""
+        self._refresh()
+        threading.Thread(target=self._keep_fresh, name="cord-plan", daemon=True).start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+        """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
+        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=user_name())
+        asked = ask_guard(self._folder, request.line())
+        threading.Thread(target=self._see_through, args=(request, asked), name="cord-pull", daemon=False).start()
+        return request.id
+
+    def _see_through(self, request: PullRequest, asked: socket.socket | None) -> None:
+        try:
+            see_through(self._folder, request, asked, lambda event: self._ended.is_set(), self._plan)
+        except (PullRefused, PlanError, OSError) as error:
+            if self._said is not None:
+                self._said(request.id, str(error))
+
+    def _refresh(self) -> None:
+        with contextlib.suppress(PlanError):
+            self._plan = Plan.load(self._folder)
+
+    def _keep_fresh(self) -> None:
+        while not self._ended.wait(REFRESH_EVERY):
+            self._refresh()
+
+
+def user_name() -> str:
+    """Who is at this end."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

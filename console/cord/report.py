@@ -1,0 +1,113 @@
+"""What has become of a pull, told to a terminal: one line a change, and one JSON object at the end."""
+
+import time
+from typing import Any
+
+from console.desk.pull import Verdict, worst
+
+
+class Report:
+    """Follows one pull's events. `venues` maps each venue to its latest verdict record."""
+
+    def __init__(self, pull: str) -> None:
+        self.pull = pull
+        self.level = self.scope = self.hand = ""
+        self.venues: dict[str, dict[str, Any]] = {}
+        self.answers: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+
+    @property
+    def verdict(self) -> Verdict:
+        """With no word at all, nothing is known."""
+        return worst([Verdict(venue["verdict"]) for venue in self.venues.values()])
+
+    @property
+    def venues_text(self) -> str:
+        """Every venue that has not verified, with its reason."""
+        open_ones = [(name, told) for name, told in self.venues.items() if told["verdict"] != Verdict.VERIFIED]
+        return "; ".join(f"{name} {told['verdict']}: {told['why']}" for name, told in open_ones)
+
+    def feed(self, event: dict[str, Any]) -> str:
+        """Take an event `{"kind", "ts", "data"}` in. Returns the line to print, "" for none."""
+        data = event["data"]
+        teller = getattr(self, f"_{event['kind']}", None)
+        line = "" if teller is None or data.get("pull") != self.pull else teller(data)
+        return f"{_clock(event['ts'])}  {line}" if line else ""
+
+    def object(self) -> dict[str, Any]:
+        """Everything, for machines. Orders and positions count what still stands; times are UTC ns, 0 if not reached."""
+        times = {
+            name: max((venue[name] for venue in self.venues.values()), default=0)
+            if all(venue[name] for venue in self.venues.values())
+            else 0
+            for name in ("t_blocked", "t_flat", "t_verified")
+        }
+        return {
+            "pull": self.pull,
+            "level": self.level,
+            "scope": self.scope,
+            "hand": self.hand,
+            "verdict": str(self.verdict),
+            "venues": self.venues,
+            "orders": sum(len(venue["standing"]) for venue in self.venues.values()),
+            "positions": sum(len(venue["positions"]) for venue in self.venues.values()),
+            **times,
+            "answers": self.answers,
+            "notes": self.notes,
+        }
+
+    def _pulled(self, data: dict[str, Any]) -> str:
+        again = bool(self.level)
+        self.level, self.scope, self.hand = data["level"], data["scope"], data["hand"]
+        for name in data["venues"]:
+            self.venues.setdefault(name, _nothing_yet())
+        by = "the guard is silent: sent directly from here" if self.hand == "direct" else "the guard has it"
+        return f"{'again ' if again else ''}{self.level} {self.scope}: {by} ({self.pull})"
+
+    def _latch_set(self, data: dict[str, Any]) -> str:
+        if not data["error"]:
+            return ""
+        self.notes.append(f"latch not written ({data['error']}): {data['fallback']}")
+        return self.notes[-1]
+
+    def _cord_sent(self, data: dict[str, Any]) -> str:
+        row = self.venues.setdefault(data["venue"], _nothing_yet())
+        if row["verdict"] == Verdict.UNKNOWN and row["why"] == _NOTHING:
+            row.update(verdict=str(Verdict.REQUESTED), why="sent, not answered yet")
+        if data["attempt"] > 1:
+            return ""
+        return f"{data['venue']}: {data['what'].replace('_', ' ')} {data['target']} {data['qty']}".rstrip() + " sent"
+
+    def _cord_answered(self, data: dict[str, Any]) -> str:
+        self.answers.append(
+            {name: value for name, value in data.items() if value not in ("", 0, []) and name != "pull"}
+        )
+        what = f"{data['venue']}: {data['what'].replace('_', ' ')} {data['target']}".rstrip()
+        failed = f", {len(data['failed'])} of {data['items']} refused" if data["failed"] else ""
+        return f"{what} {data['outcome']} in {data['took_ms']} ms{failed} {data['detail']}".rstrip()
+
+    def _venue_verdict(self, data: dict[str, Any]) -> str:
+        row = self.venues.setdefault(data["venue"], _nothing_yet())
+        row.update({name: value for name, value in data.items() if name in row})
+        standing = f" [{', '.join(row['standing'][:5])}{' …' * (len(row['standing']) > 5)}]" if row["standing"] else ""
+        held = f" [{', '.join(row['positions'])}]" if row["positions"] else ""
+        return f"{row['verdict']:<9} {data['venue']}: {row['why']}{standing}{held}"
+
+
+_NOTHING = "nothing sent yet"
+
+
+def _nothing_yet() -> dict[str, Any]:
+    return {
+        "verdict": str(Verdict.UNKNOWN),
+        "why": _NOTHING,
+        "standing": [],
+        "positions": [],
+        "t_blocked": 0,
+        "t_flat": 0,
+        "t_verified": 0,
+    }
+
+
+def _clock(ts: int) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(ts // 1_000_000_000)) + f".{ts // 1_000_000 % 1000:03d}Z"
