@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from adapters.registry import known_adapters
 from console.cord.keys import KeyFileError, read_keys
 from console.strict_yaml import Table, YamlError, table
 
@@ -18,7 +19,7 @@ _NAME = re.compile(r"[a-z0-9_]+")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./]*")
 _PUBLIC_DATA = {"alpaca": "https://data.alpaca.markets"}
 _SYSTEM_DESKS = Path("/etc/andon")
-_LIVE_STATE = Path("/var/lib/andon")
+_SYSTEM_STATE = Path("/var/lib/andon")
 
 
 class ConfigError(Exception):
@@ -114,7 +115,7 @@ def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
         path=path,
         name=name,
         mode=mode,
-        state=_state(path, name, mode, top.text("state", "")),
+        state=_state(path, name, top.text("state", "")),
         venues=venues,
         strategies=strategies,
         limits=_limits(top.table("limits")),
@@ -144,7 +145,7 @@ def _venue(venue: Table, mode: str, folder: Path) -> VenueConfig:
     venue.only("name", "adapter", "base_url", "data_url", "keys", "phone", "timeout")
     name = _name(venue, "name")
     venue.what = f"venue {name!r}"
-    adapter = venue.text("adapter")
+    adapter = venue.choice("adapter", known_adapters())
     base_url = _url(venue, "base_url", venue.text("base_url"), mode)
     data_url = base_url if mode == "simulated" else _PUBLIC_DATA.get(adapter, base_url)
     return VenueConfig(
@@ -261,16 +262,14 @@ def glance(path: Path) -> Glance:
     told = {key: value.strip("\"'") for key, value in _TOP_LINES.findall(text)}
     name = told.get("desk") or path.parent.name
     mode = told.get("mode", "")
-    return Glance(path, name, mode, _state(path, name, mode, told.get("state", "")))
+    return Glance(path, name, mode, _state(path, name, told.get("state", "")))
 
 
 _TOP_LINES = re.compile(r"^(desk|mode|state):[ \t]+([^\s#]+|\"[^\"\n]*\"|'[^'\n]*')", re.MULTILINE)
 
 
-def _state(path: Path, name: str, mode: str, told: str) -> Path:
-    if told:
-        return path.parent / Path(told).expanduser()
-    return (user_state() if mode == "simulated" else _LIVE_STATE) / name
+def _state(path: Path, name: str, told: str) -> Path:
+    return path.parent / Path(told).expanduser() if told else _SYSTEM_STATE / name
 
 
 def find(desk: str | None = None) -> Path:

@@ -58,12 +58,11 @@ def refusal(folder: Path, text: str) -> str:
     return str(refused.value).replace(f"{folder}/", "")
 
 
-def test_a_desk_is_read_as_it_was_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+def test_a_desk_is_read_as_it_was_written(folder: Path) -> None:
     read = load(desk(folder))
     [venue] = read.venues
     [strategy] = read.strategies
-    assert (read.name, read.mode, read.state) == ("demo", "simulated", folder / "state" / "andon" / "demo")
+    assert (read.name, read.mode, read.state) == ("demo", "simulated", Path("/var/lib/andon/demo"))
     assert (venue.base_url, venue.data_url) == ("http://127.0.0.1:4100", "http://127.0.0.1:4100")
     assert (venue.keys, venue.phone, venue.timeout) == (folder / "keys" / "sim1.json", "+1 555 0100", 2.5)
     assert (strategy.symbols, strategy.model_hash) == (("AAPL", "BTC/USD"), "7c1f")
@@ -84,10 +83,9 @@ def test_the_hash_is_that_of_the_file(folder: Path) -> None:
     assert replace(first, hash="") == replace(second, hash="")
 
 
-def test_a_live_desk_keeps_its_state_in_var_lib_and_reads_public_data(folder: Path) -> None:
+def test_a_live_desk_reads_the_brokers_public_data(folder: Path) -> None:
     text = DESK.replace("simulated", "live").replace("http://127.0.0.1:4100/", "https://api.example.com")
     read = load(desk(folder, text.replace("cord: {quiet_seconds: 5}\n", "")))
-    assert read.state == Path("/var/lib/andon/demo")
     assert read.venues[0].data_url == "https://data.alpaca.markets"
 
 
@@ -112,7 +110,8 @@ def test_paper_keys_may_come_from_the_environment(folder: Path) -> None:
         ("desk: demo", "- demo", 2, "this is not YAML"),
         ("venues:", "venue:", 3, "no key 'venue'; did you mean 'venues'?"),
         ("limits:", "shoes: red\nlimits:", 16, "no key 'shoes'; one of desk, mode, "),
-        ("    adapter: alpaca\n", "", 4, "venue 'sim1' lacks 'adapter'; text is expected"),
+        ("    adapter: alpaca\n", "", 4, "venue 'sim1' lacks 'adapter'; one of alpaca is expected"),
+        ("adapter: alpaca", "adapter: alpaka", 5, "'adapter' of venue 'sim1' is 'alpaka'; one of alpaca is expected"),
         ("    adapter:", "    adaptor:", 5, "a venue has no key 'adaptor'; did you mean 'adapter'?"),
         ("timeout: 2.5", "timeout: 1:30", 9, "'1:30' without quotes is a base-60 number"),
         ("timeout: 2.5", "timeout: 0x10", 9, "octal, hexadecimal or binary"),

@@ -1,0 +1,7 @@
+"""`python -m console` is the command `andon`."""
+
+import sys
+
+from console.cli import main
+
+sys.exit(main())

@@ -1,0 +1,228 @@
+"""The command line: what can be asked for, and nothing of how it is done. Each command is imported when it is run.
+
+Whatever a user did wrong ends as one sentence on stderr and exit code 2, never as a traceback.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn
+
+from console.config import ConfigError
+
+WRONG = 2
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except ConfigError as error:
+        print(f"andon: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has enough; leave nothing that Python could flush into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
+
+
+def _run(words: list[str]) -> int:
+    at = _command_at(words)
+    if at < len(words) and words[at] == "kill":  # has a parser of its own, made of the standard library alone
+        return _kill([*words[at + 1 :], *words[:at]])
+    options = _parser().parse_args(words)
+    command: Callable[[argparse.Namespace], int] = options.run
+    return command(options)
+
+
+def _command_at(words: Sequence[str]) -> int:
+    """Where the command stands behind the options that every command has."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] == "--desk" else 1
+    return at
+
+
+def _kill(words: list[str]) -> int:
+    from console.cord.kill import main as kill
+
+    return kill(words)
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+
+def _console(options: argparse.Namespace) -> int:
+    from console.commands.open import open_console
+
+    return open_console(options.desk, read_only=options.read_only, mouse=not options.no_mouse)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from console.demo import demo
+
+    return demo(options)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from console.demo import simulate
+
+    return simulate(options)
+
+
+def _guard(options: argparse.Namespace) -> int:
+    from console.config import find, load
+    from console.guard.service import run
+
+    return run(load(find(options.desk)), options.http_port)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from console.commands.status import status
+
+    return status(options.desk, as_json=options.json)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    from console.commands.gate import gate, print_client
+
+    return print_client() if options.client else gate(options.desk, as_json=options.json)
+
+
+def _book(options: argparse.Namespace) -> int:
+    from console.commands.book import book
+
+    return book(options.desk, as_json=options.json)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from console.commands.info import info
+
+    return info(options.desk, as_json=options.json)
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from console.commands.journal import verify_journal
+
+    return verify_journal(options.desk, as_json=options.json)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from console.commands.check import check
+
+    return check(options.path or options.desk, as_json=options.json)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from console.commands.init import init
+
+    return init(options.folder)
+
+
+# --- the words ------------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where the rest is written."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(WRONG)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port; a number from 0 (any free one) to 65535 is expected")
+
+
+def _whole(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+
+
+def _positive(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if number.is_finite() and number > 0:
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from console import __version__
+
+    anywhere = _Parser(add_help=False)
+    anywhere.add_argument(
+        "--desk",
+        metavar="NAME|PATH",
+        default=argparse.SUPPRESS,
+        help="which desk: its name, or the path of a desk.yaml",
+    )
+    asked = _Parser(add_help=False, parents=[anywhere])
+    asked.add_argument("--json", action="store_true", help="print one JSON object for machines")
+
+    parser = _Parser(prog="andon", description="The stop cord for automated trading desks.", parents=[anywhere])
+    parser.add_argument("--version", action="version", version=f"andon {__version__}")
+    parser.add_argument("--read-only", action="store_true", help="look only: the cord and every action are off")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.set_defaults(run=_console, desk=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], says: str, *parents: _Parser) -> _Parser:
+        made = commands.add_parser(name, help=says, description=says, parents=list(parents))
+        made.set_defaults(run=run)
+        return made
+
+    demo = command("demo", _demo, "a simulated desk with broker, strategies and guard, on your screen")
+    _simulation(demo)
+    demo.add_argument("--fresh", action="store_true", help="move the former state aside and begin anew")
+    demo.add_argument("--http-port", type=_port, default=0, metavar="P", help="the guard's HTTP port (default: any)")
+    demo.add_argument("--quiet", type=_whole, default=60, metavar="S", help="seconds of the cord's quiet clock")
+    demo.add_argument("--headless", action="store_true", help="no screen: run, then report what went on")
+    demo.add_argument("--seconds", type=_positive, metavar="S", help="with --headless: for so long (default: until ^C)")
+    demo.add_argument("--json", action="store_true", help="with --headless: report as one JSON object")
+
+    _simulation(command("simulate", _simulate, "the simulated broker and strategies alone, for a guard of your own"))
+
+    guard = command("guard", _guard, "watch a desk in the foreground", anywhere)
+    guard.add_argument("--http-port", type=_port, metavar="P", help="serve HTTP on 127.0.0.1:P (0: any free port)")
+
+    command("status", _status, "the desk in a few lines; the exit code tells the cord's verdict", asked)
+    gate = command("gate", _gate, "what the gate says now, read as strategies read it", asked)
+    gate.add_argument("--client", action="store_true", help="print the one-file client that a strategy copies")
+    command("book", _book, "book and broker side by side", asked)
+    command("info", _info, "where everything lies", asked)
+    command("kill", _console, "pull the cord: see andon kill --help")
+
+    journal = command("journal", _journal, "prove the journal unchanged", asked)
+    journal.add_argument("what", choices=["verify"], help="check every writer's chain from its first line to its last")
+
+    check = command("check", _check, "lint a desk.yaml", asked)
+    check.add_argument("path", nargs="?", metavar="PATH", help="a desk.yaml or its folder (default: the desk's)")
+
+    init = command("init", _init, "write a commented desk.yaml, a key file to fill in, and a systemd unit")
+    init.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where to (default: here)")
+    return parser
+
+
+def _simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=0, metavar="P", help="the broker's port (default: any free one)")
+    parser.add_argument("--seed", type=_whole, default=7, metavar="N", help="the market's seed (default 7)")
+    parser.add_argument(
+        "--speed", type=_positive, default=Decimal(30), metavar="X", help="market seconds a second (30)"
+    )
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[:ARG]", help="switch a fault on; repeatable"
+    )

@@ -1,0 +1,74 @@
+"""`andon info`: where everything lies. Works with no desk at all, because that is when people ask."""
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+from console import __version__
+from console.commands.look import listens
+from console.commands.output import print_json, print_table
+from console.config import ConfigError, find, glance, user_state
+from console.evidence.journal import verify
+
+
+def info(desk: str | None, *, as_json: bool) -> int:
+    """Prints and returns 0, whatever is missing."""
+    facts: dict[str, object] = {
+        "version": __version__,
+        "program": str(Path(__file__).parent.parent),
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "desks": str(user_state()),
+    }
+    facts |= _desk(desk)
+    if as_json:
+        print_json(facts)
+    else:
+        print_table([(key.replace("_", " "), _words(value)) for key, value in facts.items()])
+    return 0
+
+
+def _desk(desk: str | None) -> dict[str, object]:
+    try:
+        seen = glance(find(desk))
+    except ConfigError as error:
+        return {"desk": None, "no_desk": str(error)}
+    http = _http(seen.state / "http.json")
+    socket = seen.state / "guard.sock"
+    return {
+        "desk": seen.name,
+        "mode": seen.mode,
+        "desk_file": str(seen.path),
+        "state": str(seen.state),
+        "guard": "listens" if listens(socket) else "does not listen",
+        "socket": str(socket),
+        "http": http.get("url"),
+        "token_file": http.get("token_file"),
+        "journal": str(seen.state / "journal"),
+        "heads": {
+            report.writer: {"records": report.records, "hash": report.head_hash, "problem": report.problem}
+            for report in verify(seen.state / "journal")
+        },
+    }
+
+
+def _http(path: Path) -> dict[str, str]:
+    """What the guard wrote about its HTTP; nothing while it serves none."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        heads = (
+            f"{writer} {head['records']} {head['hash'][:16]}"
+            + (f" DAMAGED: {head['problem']}" if head["problem"] else "")
+            for writer, head in value.items()
+        )
+        return ", ".join(heads) or "nothing written yet"
+    return str(value)

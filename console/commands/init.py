@@ -1,0 +1,50 @@
+"""`andon init`: the files that a desk of one's own begins with."""
+
+import os
+import shlex
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from console.config import ConfigError
+
+_KEYS = '{"key_id": "", "secret_key": ""}\n'
+
+
+def init(folder: str) -> int:
+    """Writes desk.yaml, a key file to fill in (0600) and a systemd unit, and keeps whatever is there already. Raises
+    ConfigError where the folder can not be written."""
+    where = Path(folder).absolute()
+    templates = files("console.commands").joinpath("templates")
+    desk = where / "desk.yaml"
+    unit = templates.joinpath("andon.service").read_text("utf-8")
+    try:
+        (where / "keys").mkdir(parents=True, exist_ok=True)
+        (where / "keys").chmod(0o750)
+        _write(desk, templates.joinpath("desk.yaml").read_text("utf-8"), 0o640)
+        _write(where / "keys" / "alpaca.json", _KEYS, 0o600)
+        _write(where / "andon-guard.service", unit.replace("{desk}", str(desk)).replace("{andon}", _launcher()), 0o644)
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: can not be written: {error.strerror}") from None
+    print(
+        f"Next: fill in {where / 'keys' / 'alpaca.json'}, read desk.yaml, then: andon check {shlex.quote(str(where))}"
+    )
+    return 0
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        print(f"kept     {path} (it was there already)")
+        return
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        os.fchmod(fd, mode)
+        file.write(text)
+    print(f"written  {path}")
+
+
+def _launcher() -> str:
+    """The command `andon` of this very installation, as a unit has to call it."""
+    beside = Path(sys.executable).parent / "andon"
+    return str(beside) if beside.exists() else f"{sys.executable} -P -m console"

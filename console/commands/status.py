@@ -1,0 +1,158 @@
+"""`andon status`: the desk in a few lines. Says how old everything is and never more than a venue has proven."""
+
+from console.commands.look import look
+from console.commands.output import print_json, print_table
+from console.desk.moment import Look, Moment
+from console.desk.state import PullState, StrategyState, VenueState
+from console.desk.words import NONE, age, clock, count, signed
+
+
+def status(desk: str | None, *, as_json: bool) -> int:
+    """Prints; returns 0 where no pull stands or what stands is VERIFIED, else the code of the worst verdict."""
+    _, moment = look(desk)
+    if as_json:
+        print_json(_facts(moment))
+    else:
+        _lines(moment)
+    pull = moment.state.pull
+    return 0 if pull is None else pull.verdict.exit_code
+
+
+def _lines(moment: Moment) -> None:
+    state = moment.state
+    guard = f"guard {state.guard_version}, beat {_ago(moment, state.guard_beat)}"
+    print(f"desk {state.name}  {state.mode.upper()}  {f'GUARD DOWN: {moment.down}' if moment.down else guard}")
+    if moment.down:
+        print("what follows is what was last recorded")
+    print(_gate_line(moment))
+    for pull in state.pulls.values():
+        _pull_lines(moment, pull)
+    print_table([_venue_row(moment, row) for row in state.venues.values()])
+    if state.strategies:
+        print_table([_strategy_row(moment, row) for row in state.strategies.values()])
+    rows = [
+        (row.id, row.state, row.text, _ago(moment, row.as_of) if row.as_of else NONE) for row in state.monitors.values()
+    ]
+    if rows:
+        print_table(rows)
+
+
+def _gate_line(moment: Moment) -> str:
+    gate, tightest = moment.state.gate, moment.state.gate_state
+    if tightest is None:
+        return "gate: nothing recorded yet"
+    why = f": {gate.because}" if gate is not None and gate.state is tightest and gate.because else ""
+    return f"gate {tightest}{why}"
+
+
+def _pull_lines(moment: Moment, pull: PullState) -> None:
+    reason = f" “{pull.reason}”" if pull.reason else ""
+    print(f"pull {pull.id}  {pull.level} {pull.scope}{reason} by {pull.actor} at {clock(pull.at)}Z: {pull.verdict}")
+    rows = [
+        (venue.venue, str(venue.verdict), venue.why, f"since {clock(venue.since)}Z" if venue.since else "")
+        for venue in pull.venues.values()
+    ]
+    print_table(rows, "  ")
+    for venue in pull.venues.values():
+        phone = moment.state.venues[venue.venue].info.phone if venue.venue in moment.state.venues else ""
+        if phone and venue.verdict.exit_code in (3, 4):
+            print(f"  telephone of {venue.venue}: {phone}")
+
+
+def _venue_row(moment: Moment, row: VenueState) -> tuple[str, ...]:
+    answers = {None: "not asked yet", True: "answers", False: f"does not answer: {row.why}"}[row.answers]
+    orders = _read(moment, count(len(row.orders), "open order"), row.orders_as_of, row.orders_unknown)
+    positions = _read(moment, count(len(row.positions), "position"), row.positions_as_of, row.positions_unknown)
+    day = f"day {signed(row.day_pct)} %" if row.day_pct is not None else f"day {NONE}"
+    return ("venue", row.info.name, answers, orders, positions, day)
+
+
+def _strategy_row(moment: Moment, row: StrategyState) -> tuple[str, ...]:
+    name, gate = row.info.name, moment.state.gate_for(row.info.name)
+    if row.sample is None:
+        return ("strategy", name, "never answered", f"gate {gate or NONE}")
+    health = "healthy" if row.sample.healthy else f"not healthy: {row.sample.why}"
+    acts = f"acts on {row.sample.gate}"
+    sent = f"{count(row.sample.orders_sent, 'order')} sent, {count(row.sample.fills, 'fill')}"
+    return ("strategy", name, health, f"gate {gate or NONE}", acts, sent, _ago(moment, row.sample.as_of))
+
+
+def _read(moment: Moment, text: str, as_of: int, unknown: str) -> str:
+    look_ = moment.look(as_of, unknown)
+    if look_ is Look.UNKNOWN:
+        return f"unknown: {unknown}" if not as_of else f"unknown: {unknown}, last {text}"
+    return f"{text}, {_ago(moment, as_of)}" + ("" if look_ is Look.OK else f" {look_.value.upper()}")
+
+
+def _ago(moment: Moment, ts: int) -> str:
+    return f"{age(moment.now - ts)} ago" if ts else "never"
+
+
+def _facts(moment: Moment) -> dict[str, object]:
+    state = moment.state
+    return {
+        "desk": state.name,
+        "mode": state.mode,
+        "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
+        "gate": state.gate_state,
+        "pulls": {pull.id: _pull_facts(pull) for pull in state.pulls.values()},
+        "venues": {
+            name: {
+                "answers": row.answers,
+                "why": row.why,
+                "orders": len(row.orders),
+                "orders_age_s": _seconds(moment, row.orders_as_of),
+                "orders_unknown": row.orders_unknown,
+                "positions": {position.symbol: position.qty for position in row.positions},
+                "positions_age_s": _seconds(moment, row.positions_as_of),
+                "positions_unknown": row.positions_unknown,
+            }
+            for name, row in state.venues.items()
+        },
+        "strategies": {
+            name: {
+                "gate": state.gate_for(name),
+                "healthy": row.sample and row.sample.healthy,
+                "acts_on": row.sample and row.sample.gate,
+                "age_s": _seconds(moment, row.sample.as_of if row.sample else 0),
+            }
+            for name, row in state.strategies.items()
+        },
+        "monitors": monitor_facts(moment),
+    }
+
+
+def _pull_facts(pull: PullState) -> dict[str, object]:
+    return {
+        "level": pull.level,
+        "scope": pull.scope,
+        "reason": pull.reason,
+        "actor": pull.actor,
+        "hand": pull.hand,
+        "at": pull.at,
+        "verdict": pull.verdict,
+        "venues": {
+            name: {
+                "verdict": venue.verdict,
+                "why": venue.why,
+                "standing": venue.standing,
+                "positions": venue.positions,
+                "t_blocked": venue.t_blocked,
+                "t_flat": venue.t_flat,
+                "t_verified": venue.t_verified,
+            }
+            for name, venue in pull.venues.items()
+        },
+    }
+
+
+def monitor_facts(moment: Moment) -> dict[str, object]:
+    """Every monitor's state, words and age in seconds (null: never read)."""
+    return {
+        name: {"state": row.state, "text": row.text, "age_s": _seconds(moment, row.as_of)}
+        for name, row in moment.state.monitors.items()
+    }
+
+
+def _seconds(moment: Moment, ts: int) -> float | None:
+    return round((moment.now - ts) / 1e9, 1) if ts else None
