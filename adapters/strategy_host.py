@@ -1,0 +1,85 @@
+"""A strategy's process, reached over HTTP: its state, its book, its settings, and its switch."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from adapters.base import Acked, Ambiguous, Ok, Read, Refused, Unknown, Write
+from adapters.wire import Answer, NoAnswer, Wire
+from console.desk.events import BookRead, Position, StrategySampled
+
+TIMEOUT = 2.0
+
+
+class HttpStrategyHost:
+    """Fulfils adapters.base.StrategyHost. `url` is the strategy's own, e.g. http://127.0.0.1:4200/momentum."""
+
+    def __init__(self, strategy: str, url: str, timeout: float = TIMEOUT) -> None:
+        self.strategy = strategy
+        self._wire = Wire(url, {}, timeout)
+
+    def __repr__(self) -> str:
+        return f"HttpStrategyHost({self.strategy!r}, {self._wire!r})"
+
+    async def sample(self) -> Read[StrategySampled]:
+        told = await self._told("/state")
+        if isinstance(told, Unknown):
+            return told
+        try:
+            fields = {**told.data, "kind": "strategy_sampled", "strategy": self.strategy, "as_of": told.as_of}
+            return Ok(msgspec.convert(fields, StrategySampled), told.as_of)
+        except msgspec.ValidationError as error:
+            return Unknown(f"/state makes no sense: {error}")
+
+    async def book(self) -> Read[BookRead]:
+        told = await self._told("/book")
+        if isinstance(told, Unknown):
+            return told
+        try:
+            positions = msgspec.convert(told.data["positions"], tuple[Position, ...])
+            order_ids = msgspec.convert(told.data["order_ids"], tuple[str, ...])
+        except (msgspec.ValidationError, KeyError) as error:
+            return Unknown(f"/book makes no sense: {error}")
+        return Ok(BookRead(self.strategy, positions, order_ids, told.as_of), told.as_of)
+
+    async def settings(self) -> Read[dict[str, str]]:
+        told = await self._told("/settings")
+        if isinstance(told, Unknown):
+            return told
+        return Ok({name: str(value) for name, value in told.data.items()}, told.as_of)
+
+    async def enable(self, enabled: bool) -> Write[None]:
+        answer = await self._wire.write("POST", "/enable" if enabled else "/disable")
+        if isinstance(answer, NoAnswer):
+            return Ambiguous(answer.reason)
+        if 400 <= answer.status < 500:
+            return Refused(str(answer.status), answer.body[:200].decode("utf-8", "replace").strip())
+        told = _object(answer)
+        if told is None or told.get("enabled") is not enabled:
+            return Ambiguous(f"HTTP {answer.status}: the strategy does not say that it is so")
+        return Acked(None)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    async def _told(self, path: str) -> Read[dict[str, Any]]:
+        as_of = time.time_ns()
+        answer = await self._wire.read(path)
+        if isinstance(answer, NoAnswer):
+            return Unknown(answer.reason)
+        told = _object(answer)
+        if told is None:
+            return Unknown(f"HTTP {answer.status} of {path}: an object was expected")
+        return Ok(told, as_of)
+
+
+def _object(answer: Answer) -> dict[str, Any] | None:
+    """The JSON object of a good answer, else None."""
+    if not answer.done:
+        return None
+    try:
+        told = answer.json()
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
