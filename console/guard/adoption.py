@@ -8,11 +8,15 @@ import fcntl
 import os
 from pathlib import Path
 
+from console.cord import latch
 from console.cord.executor import Inherited
+from console.cord.plan import Plan, covers_account
 from console.cord.request import PullRequest
-from console.desk.events import CordAnswered, CordSent, Record
-from console.desk.pull import Verdict
+from console.desk.events import CordAnswered, CordSent, Pulled, Record
+from console.desk.pull import Scope, Verdict
 from console.desk.state import DeskState, PullState
+
+UNHEARD_NS = 5_000_000_000
 
 
 class Closes:
@@ -54,6 +58,29 @@ def orphans(state: DeskState, folder: Path, working: frozenset[str]) -> list[Pul
         and pull.verdict is not Verdict.VERIFIED
         and not (pull.hand == "direct" and _alive(folder / f"direct-{pull.id}.jsonl"))
     ]
+
+
+def unheard(state: DeskState, plan: Plan, now: int) -> list[tuple[Pulled, str]]:
+    """Pulls that stand in the latch and in no journal, with who made them: their hand died, or had a full disk, before
+    it could write more. `now` is UTC ns; one younger than `UNHEARD_NS` may still be about to be journaled."""
+    found = []
+    for entry in latch.standing(plan.folder) or []:
+        made = int(entry.get("ts", 0))
+        if entry.get("id", "") not in state.pulls and now - made > UNHEARD_NS and entry.get("id"):
+            scope = Scope.parse(entry["scope"])
+            event = Pulled(
+                pull=entry["id"],
+                level=entry["level"],
+                scope=str(scope),
+                reason="",
+                origin="latch",
+                hand="guard",
+                venues=plan.venues_in(scope),
+                quiet_seconds=max(1, int(plan.quiet)),
+                foreign=covers_account(scope),
+            )
+            found.append((event, str(entry.get("actor") or "?")))
+    return found
 
 
 def _alive(path: Path) -> bool:

@@ -1,7 +1,11 @@
-"""Work that may hang (a disk, a frozen file system) done beside the event loop, the latest wish winning."""
+"""Work that may hang (a disk, a frozen file system) done beside the event loop, on threads that keep nobody waiting."""
 
+import asyncio
 import threading
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Aside:
@@ -27,3 +31,29 @@ class Aside:
                 job, self._job = self._job, None
             if job is not None:
                 job()
+
+
+async def beside(job: Callable[[], T], seconds: float) -> T:
+    """What `job` returns or raises, on a daemon thread of its own; TimeoutError where it takes longer than `seconds`.
+
+    Not `asyncio.to_thread`: its threads are joined when the process ends, and one that hangs would keep it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if not done.done():
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(result)  # type: ignore[arg-type]  # None only where T is None
+
+    def run() -> None:
+        try:
+            result = job()
+        except BaseException as error:
+            loop.call_soon_threadsafe(settle, None, error)
+        else:
+            loop.call_soon_threadsafe(settle, result, None)
+
+    threading.Thread(target=run, name="beside", daemon=True).start()
+    return await asyncio.wait_for(done, seconds)

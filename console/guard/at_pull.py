@@ -1,0 +1,71 @@
+"""What the guard's loop does at a pull, beside the cord: keep evidence, and disable strategies under an L2."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from adapters.base import Acked, StrategyHost, Venue
+from console.cord.plan import Plan
+from console.desk.events import AnyEvent, Pulled, Record, StrategyChanged
+from console.desk.pull import Level, Scope
+from console.desk.state import DeskState
+from console.guard.evidence import take_evidence
+from console.guard.hub import Hub
+
+EVIDENCE_WITHIN_NS = 600_000_000_000
+"""A pull older than this is not photographed any more: what is read now says nothing about then."""
+
+
+class AtPull:
+    """Listens to the hub: to this guard's pulls before they are written, to other hands' when they are read."""
+
+    def __init__(self, hub: Hub, plan: Plan, venues: Mapping[str, Venue], hosts: Mapping[str, StrategyHost]) -> None:
+        self._hub = hub
+        self._plan = plan
+        self._venues = venues
+        self._hosts = hosts
+        self._begun: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        hub.early.append(lambda event, _: self._heard(event))
+        hub.listeners.append(self._read)
+
+    def recover(self, state: DeskState) -> None:
+        """Pulls that the journal left without evidence, if they are of this moment."""
+        for pull in state.pulls.values():
+            if pull.evidence is None and self._hub.clock() - pull.at < EVIDENCE_WITHIN_NS:
+                self._photograph(pull.id, pull.scope)
+            else:
+                self._begun.add(pull.id)
+
+    def _read(self, record: Record) -> None:
+        if self._hub.clock() - record.ts < EVIDENCE_WITHIN_NS:
+            self._heard(record.event)
+
+    def _heard(self, event: AnyEvent) -> None:
+        if isinstance(event, Pulled) and event.pull not in self._begun:
+            self._photograph(event.pull, event.scope)
+            if event.level == Level.L2.value:
+                self._spawn(self._disable(Scope.parse(event.scope)))
+
+    def _photograph(self, pull: str, scope: str) -> None:
+        self._begun.add(pull)
+        self._spawn(self._evidence(pull, Scope.parse(scope)))
+
+    async def _evidence(self, pull: str, scope: Scope) -> None:
+        venues = [self._venues[name] for name in self._plan.venues_in(scope)]
+        self._hub.journal(
+            await take_evidence(pull, venues, self._hosts, str(self._hub.state.config_hash)),
+        )
+
+    async def _disable(self, scope: Scope) -> None:
+        for name, host in self._hosts.items():
+            if scope.touches(strategy=name):
+                answer = await host.enable(False)
+                what = "disabled" if isinstance(answer, Acked) else "could not be disabled"
+                detail = "by the cord" if isinstance(answer, Acked) else f"{answer}"
+                self._hub.journal(StrategyChanged(strategy=name, what=what, detail=detail))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,252 @@
+"""The guard's HTTP, on loopback only. Health is open; everything else wants a bearer token.
+
+Every error is JSON, `{"error": {"message", …}}`, and names the field where a field is wrong.
+"""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from console.cord.request import PullRequest
+from console.cord.thread import CordThread
+from console.desk.events import Refused
+from console.desk.pull import Verdict, normal_symbol
+from console.desk.state import DeskState
+from console.guard.aside import beside
+from console.guard.gatekeeper import GateKeeper
+from console.guard.hub import Hub
+from console.guard.prometheus import CONTENT_TYPE, Family, desk_families, render
+from console.guard.shutdown import BadRequest, read_shutdown
+from console.guard.status import pull_status, status
+from console.guard.telemetry import BODY_LIMIT, Telemetry
+from console.guard.tokens import Tokens
+
+LONGEST_WAIT = 3600.0
+GATE_SECONDS = 1.0
+DISK_PATIENCE = 5.0
+_OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the endpoints speak for."""
+
+    hub: Hub
+    cord: CordThread
+    gate: GateKeeper
+    telemetry: Telemetry
+    tokens: Tokens
+    figures: Callable[[], list[Family]]
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; port 0 picks a free one. Raises OSError."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    listening.setblocking(False)
+    return listening
+
+
+class Http:
+    """The server. `start` and `stop` belong to the loop."""
+
+    def __init__(self, parts: Parts, listening: socket.socket) -> None:
+        self._parts = parts
+        self._listening = listening
+        self._refused_at = 0.0
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._errors, self._authorize])
+        app.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/health/live", self._health),
+                web.get("/health/ready", self._ready),
+                web.get("/metrics", self._metrics),
+                web.get("/gate", self._gate),
+                web.get("/status", self._status),
+                web.post("/telemetry", self._telemetry),
+                web.post("/emergency/shutdown", self._shutdown),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listening).start()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    # --- around every request ----------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            return _error(413, f"the body is larger than {BODY_LIMIT} bytes")
+        except BadRequest as bad:
+            return _error(422, str(bad), field=bad.field, expected=bad.expected)
+        except web.HTTPException as error:
+            return _error(error.status, error.reason, allow=error.headers.get("Allow"))
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in _OPEN_PATHS:
+            return await handler(request)
+        authorization = request.headers.get("Authorization")
+        actor = self._parts.tokens.actor(authorization)
+        if actor is None:
+            why = "no bearer token" if authorization is None else "not a token of this desk"
+            self._note_refusal(request, why)
+            answer = _error(401, f"{why}; send `Authorization: Bearer TOKEN` with one of {self._parts.tokens.path}")
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="andon"'
+            return answer
+        request["actor"] = actor
+        return await handler(request)
+
+    def _note_refusal(self, request: web.Request, why: str) -> None:
+        """Journal it, once a second at most: whoever guesses tokens must not fill the disk."""
+        if time.monotonic() - self._refused_at >= 1.0:
+            self._refused_at = time.monotonic()
+            self._parts.hub.journal(
+                Refused(what=f"{request.method} {request.path}", why=why, remote=request.remote or "")
+            )
+
+    # --- endpoints ---------------------------------------------------------------------------------------------------
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        missing = not_ready(self._parts.hub, self._parts.gate)
+        return web.json_response(
+            {"status": "not ready" if missing else "ready", "not_ready": missing}, status=503 if missing else 200
+        )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        families = [*desk_families(self._parts.hub.state, self._parts.hub.clock()), *self._parts.figures()]
+        return web.Response(body=render(iter(families)).encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _gate(self, request: web.Request) -> web.Response:
+        state = self._parts.hub.state
+        strategy, symbol = request.query.get("strategy", ""), request.query.get("symbol", "")
+        if strategy and strategy not in state.strategies:
+            return _error(404, f"there is no strategy {strategy!r}; there are: {', '.join(state.strategies) or 'none'}")
+        venue = state.strategies[strategy].info.venue if strategy else ""
+        try:
+            gate = await beside(lambda: self._parts.gate.answer(venue, strategy, symbol), GATE_SECONDS)
+        except TimeoutError:
+            told = {"state": "HALTED", "size_factor": "0", "rate_factor": "0", "because": "the gate can not be read"}
+            return web.json_response(told)
+        return web.json_response(
+            {
+                "state": gate.state.value,
+                "size_factor": gate.size_factor,
+                "rate_factor": gate.rate_factor,
+                "because": gate.because,
+            }
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        state = self._parts.hub.state
+        pull = request.query.get("pull")
+        if pull is None:
+            return web.json_response(status(state))
+        if pull not in state.pulls:
+            return _error(404, f"there is no pull {pull!r}")
+        return web.json_response(pull_status(state.pulls[pull]))
+
+    async def _telemetry(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if not body:
+            raise BadRequest("body", "empty", 'a JSON object {"rows": […]}')
+        if not self._parts.telemetry.offer(body):
+            answer = _error(503, "telemetry comes faster than it can be kept; this body was not taken")
+            answer.headers["Retry-After"] = "1"
+            return answer
+        return web.json_response({"taken": len(body)}, status=202)
+
+    async def _shutdown(self, request: web.Request) -> web.Response:
+        wait = _wait_of(request)
+        body = await request.read()
+        level, scope, reason = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state))
+        pull = PullRequest(level=level.value, scope=str(scope), reason=reason, actor=request["actor"], origin="http")
+        refusal = self._parts.cord.pull(pull)
+        if refusal:
+            raise BadRequest("scope", refusal, "another scope")
+        verdict = await self._verdict(pull.id, wait)
+        return web.json_response(
+            {"pull": pull.id, "verdict": verdict.value, "status_url": f"{self.url}/status?pull={pull.id}"}, status=202
+        )
+
+    async def _verdict(self, pull: str, wait: float) -> Verdict:
+        """The verdict as it is now, or, with patience, once it is VERIFIED."""
+        until = time.monotonic() + wait
+        while True:
+            known = self._parts.hub.state.pulls.get(pull)
+            if (known is not None and known.verdict is Verdict.VERIFIED) or time.monotonic() >= until:
+                return Verdict.REQUESTED if known is None else known.verdict
+            await asyncio.sleep(0.05)
+
+
+def not_ready(hub: Hub, gate: GateKeeper) -> list[str]:
+    """The names of what is not ready, each with why."""
+    state = hub.state
+    missing = [f"venue {name}: {row.why or 'not read yet'}" for name, row in state.venues.items() if not row.answers]
+    missing += [
+        f"strategy {name}: {'not read yet' if row.sample is None else row.sample.why or 'not healthy'}"
+        for name, row in state.strategies.items()
+        if row.sample is None or not row.sample.healthy
+    ]
+    if hub.refusal:
+        missing.append(f"journal: {hub.refusal}")
+    elif hub.stalled > DISK_PATIENCE:
+        missing.append(f"journal: nothing written for {hub.stalled:.0f} s")
+    return [*missing, gate.trouble] if gate.trouble else missing
+
+
+def _symbols(state: DeskState) -> frozenset[str]:
+    """Everything that is traded, held or ordered here."""
+    traded = [symbol for row in state.strategies.values() for symbol in row.info.symbols]
+    held = [position.symbol for venue in state.venues.values() for position in venue.positions]
+    ordered = [order.symbol for venue in state.venues.values() for order in venue.orders]
+    return frozenset(map(normal_symbol, (*traded, *held, *ordered)))
+
+
+def _wait_of(request: web.Request) -> float:
+    told = request.query.get("wait", "0")
+    try:
+        wait = float(told)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise BadRequest("wait", f"it is {told!r}", f"a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+    return wait
+
+
+def _error(code: int, message: str, *, allow: str | None = None, **more: str) -> web.Response:
+    answer = web.Response(
+        body=json.dumps({"error": {"message": message, **more}}, ensure_ascii=False).encode(),
+        status=code,
+        content_type="application/json",
+    )
+    if allow:
+        answer.headers["Allow"] = allow
+    return answer

@@ -1,0 +1,56 @@
+"""The other hands of the desk: what they journal is folded here too, and what they left unfinished is found."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+
+from console.desk.events import Record
+from console.desk.state import PullState
+from console.evidence.journal import Tail
+
+POLL_SECONDS = 0.25
+
+
+class Others(threading.Thread):
+    """Follows all journal files but the guard's own, on a thread, because the disk may hang. `take` and `found` are
+    called on the loop; `orphans` on the thread."""
+
+    def __init__(
+        self,
+        tail: Tail,
+        own: str,
+        *,
+        take: Callable[[list[Record]], None],
+        orphans: Callable[[], list[PullState]],
+        found: Callable[[list[PullState]], None],
+    ) -> None:
+        super().__init__(name="other-journals", daemon=True)
+        self._tail = tail
+        self._own = own
+        self._take = take
+        self._orphans = orphans
+        self._found = found
+        self._loop = asyncio.get_running_loop()
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def run(self) -> None:
+        said = ""
+        while not self._ended.wait(POLL_SECONDS):
+            try:
+                records = [record for record in self._tail.poll() if record.writer != self._own]
+                orphans = self._orphans()
+            except OSError as error:
+                if str(error) != said:
+                    said = str(error)
+                    print(f"andon guard: other journals can not be read: {error}", file=sys.stderr, flush=True)
+                continue
+            if self._ended.is_set():
+                return
+            if records:
+                self._loop.call_soon_threadsafe(self._take, records)
+            if orphans:
+                self._loop.call_soon_threadsafe(self._found, orphans)

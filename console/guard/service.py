@@ -1,0 +1,353 @@
+"""The guard: the headless process that watches a desk, decides, and records. Composition, start and end.
+
+Its parts keep out of each other's way. The event loop watches venues and serves consoles; the cord thread (and one
+thread a venue) hears and carries out pulls; the journal's thread writes; the gate's thread renews gate.json; the worker
+process does what takes long. Nothing the loop does can hold up the cord, and neither waits for the disk.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from adapters.base import Acked, StrategyHost, Venue
+from adapters.registry import UnknownAdapter
+from adapters.strategy_host import HttpStrategyHost
+from console.config import DeskConfig
+from console.cord.keys import KeyFileError
+from console.cord.plan import write_plan
+from console.cord.request import PullRequest
+from console.cord.task import Task
+from console.cord.thread import CordThread
+from console.desk import events as ev
+from console.desk.pull import Level
+from console.desk.state import PullState
+from console.evidence.journal import JournalError, JournalWriter
+from console.guard import desk
+from console.guard.adoption import orphans, unheard
+from console.guard.aside import Aside
+from console.guard.at_pull import AtPull
+from console.guard.figures import own_families
+from console.guard.fills import Fills
+from console.guard.gatekeeper import GateKeeper
+from console.guard.http import Http, Parts, listen
+from console.guard.hub import Hub
+from console.guard.instance import AlreadyRunning, Instance
+from console.guard.monitors import Monitors, load_monitors
+from console.guard.notify import Notifier
+from console.guard.others import Others
+from console.guard.pace import REAL, SIMULATED, keep_doing
+from console.guard.peaks import Peaks
+from console.guard.prometheus import Family
+from console.guard.recovery import Recovered, recover
+from console.guard.stream import Stream, user_name
+from console.guard.telemetry import Telemetry
+from console.guard.tokens import TokenFileError, Tokens
+from console.guard.watch_strategy import StrategyWatch
+from console.guard.watch_venue import VenueWatch
+from console.strict_yaml import YamlError
+
+BEAT_SECONDS = 0.5
+RENEW_SECONDS = 1.0
+CLOSE_SECONDS = 3.0
+SWITCH_SECONDS = 0.0005
+"""How long a busy thread may keep the interpreter from the cord."""
+
+
+class GuardError(Exception):
+    """The guard can not start. The message says why and what to do."""
+
+
+def package_version() -> str:
+    try:
+        return version("andon")
+    except PackageNotFoundError:
+        return "0"
+
+
+class Guard:
+    """One desk's guard. `http_port` overrides desk.yaml's; with neither, there is no TCP."""
+
+    def __init__(
+        self, config: DeskConfig, *, http_port: int | None = None, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        """Take hold of everything that can refuse. Raises GuardError."""
+        self.config = config
+        self.folder = config.state
+        self.clock = clock
+        self.version = package_version()
+        self.lag = 0.0
+        self._stop_why = ""
+        self._ended = asyncio.Event()
+        port = http_port if http_port is not None else None if config.http is None else config.http.port
+        try:
+            self._instance = Instance(self.folder)
+            self.specs = load_monitors(desk.limits_of(config.limits))
+            self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
+            self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
+            self.listening = None if port is None else _listen(port)
+            self.writer = JournalWriter(self.folder / "journal", "guard", clock)
+        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError, YamlError) as error:
+            raise GuardError(str(error)) from None
+        except OSError as error:
+            raise GuardError(f"{self.folder}: {error}") from None
+        self.hosts: dict[str, StrategyHost] = {
+            each.name: HttpStrategyHost(each.name, each.host) for each in config.strategies
+        }
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        recovered = recover(self.folder / "journal")
+        hub = self.hub = Hub(self.writer, recovered.state, self.clock)
+        self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
+        gate = self.gate = GateKeeper(hub, self.folder, self.config.name)
+        plan = write_plan(str(self.folder), desk.plan_of(self.config, self.venues, self.accounts))
+        self._plan_aside = Aside("plan")
+        self._describe()
+        hub.journal(
+            ev.GuardStarted(version=self.version, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
+        )
+        self.cord = CordThread(plan, self._record, waiting_for=self._waiting_for)
+        at_pull = AtPull(hub, plan, self.venues, self.hosts)
+        at_pull.recover(recovered.state)
+        self._closes = recovered.closes
+        hub.listeners.append(self._closes.observe)
+        self._adopted: set[str] = set()
+        self._from_latch: set[str] = set()
+        self.stream = Stream(
+            self.folder / "guard.sock",
+            version=self.version,
+            desk=self.config.name,
+            state=lambda: hub.state,
+            command=self._command,
+        )
+        hub.listeners.append(self.stream.broadcast)
+        hub.jumped = self.stream.resnapshot
+        self.cord.start()
+        self._take_over(orphans(hub.state, self.folder / "journal", frozenset()))
+        gate.renew()
+        try:
+            await self.stream.open()
+        except OSError as error:
+            raise GuardError(str(error)) from None
+        threading.Thread(target=_pull_on_signal, args=(self.cord,), name="signal", daemon=True).start()
+        await self._watch(recovered)
+
+    async def _watch(self, recovered: Recovered) -> None:
+        hub, config = self.hub, self.config
+        simulated = config.mode == "simulated"
+        pace = SIMULATED if simulated else REAL
+        peaks = Peaks(self.folder / "peaks.json")
+        self.telemetry = Telemetry(hub, self.folder / "telemetry", 10.0 if simulated else 60.0)
+        monitors = Monitors(hub, self.specs, desk.limits_of(config.limits))
+        http = await self._open_http()
+        others = Others(
+            recovered.tail,
+            self.writer.writer,
+            take=self._take,
+            orphans=self._orphans,
+            found=self._take_over,
+        )
+        others.start()
+        self.notifier = Notifier()
+        self.notifier.ready()
+        tasks = [
+            asyncio.create_task(keep_doing("the hub", 0, hub.run)),
+            asyncio.create_task(keep_doing("the beat", 0, self._beat)),
+            asyncio.create_task(keep_doing("the gate", RENEW_SECONDS, self._renew)),
+            asyncio.create_task(keep_doing("telemetry", 1, self.telemetry.run)),
+            asyncio.create_task(keep_doing("the monitors", 0, monitors.run)),
+        ]
+        for name, venue in self.venues.items():
+            fills = Fills(hub, venue, recovered.fills.at.get(name, {}))
+            symbols = desk.symbols_at(config.strategies, name)
+            watch = VenueWatch(hub, venue, symbols, pace, fills, peaks, self._identified)
+            tasks.append(asyncio.create_task(watch.run()))
+        tasks += [asyncio.create_task(StrategyWatch(hub, host, pace).run()) for host in self.hosts.values()]
+        try:
+            await self._ended.wait()
+        finally:
+            self.notifier.stopping()
+            others.end()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._close(http)
+
+    def stop(self, why: str) -> None:
+        self._stop_why = why
+        self._ended.set()
+
+    async def _close(self, http: Http | None) -> None:
+        last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
+        with contextlib.suppress(TimeoutError, OSError):
+            await asyncio.wait_for(asyncio.wrap_future(last), CLOSE_SECONDS)
+        await asyncio.sleep(0)  # whoever is attached hears of it
+        self.cord.stop()
+        self.stream.close()
+        if http is not None:
+            (self.folder / "http.json").unlink(missing_ok=True)
+            await http.stop()
+        await self.telemetry.end()
+        await asyncio.gather(
+            *(venue.aclose() for venue in self.venues.values()), *(host.aclose() for host in self.hosts.values())
+        )
+        closing = threading.Thread(target=self.writer.close, daemon=True)  # a hung disk must not keep the process
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        self._instance.release()
+
+    # --- the cord ----------------------------------------------------------------------------------------------------
+
+    def _record(self, kind: str, data: dict[str, Any], actor: str) -> Future[ev.Record]:
+        """The cord's recorder: any thread. The gate knows of a pull before its latch is written."""
+        event = ev.event_from(kind, data)
+        if isinstance(event, ev.Pulled):
+            self.gate.pulled(Level(event.level), event.scope, f"{event.level} {event.scope} by {actor}")
+        return self.hub.journal(event, actor)
+
+    def _waiting_for(self, task: Task) -> tuple[str, ...]:
+        """The strategies in a task's scope that do not say yet that they act on its gate. One gate a strategy is what
+        they report: of a scope of symbols they can not."""
+        state = self.hub.state
+        waiting = []
+        for name, row in state.strategies.items():
+            if row.info.venue != task.venue:
+                continue
+            told = row.sample.gate.rank if row.sample is not None and row.sample.healthy else -1
+            if task.scope.touches(venue=row.info.venue, strategy=name) and told < task.level.gate.rank:
+                waiting.append(name)
+        return tuple(waiting)
+
+    def _orphans(self) -> list[PullState]:
+        """On the thread that reads the disk: pulls nobody works at, with those that only the latch knows journaled."""
+        for event, actor in unheard(self.hub.state, self.cord.plan, self.clock()):
+            if event.pull not in self._from_latch:
+                self._from_latch.add(event.pull)
+                self.hub.journal(event, actor)
+        return orphans(self.hub.state, self.folder / "journal", frozenset(self._adopted))
+
+    def _take(self, records: list[ev.Record]) -> None:
+        for record in records:
+            self.hub.adopt(record)
+
+    def _take_over(self, pulls: list[PullState]) -> None:
+        """Go on with pulls that nobody works at."""
+        for pull in pulls:
+            if pull.id not in self._adopted:
+                self._adopted.add(pull.id)
+                self.cord.adopt(self._closes.inherited(pull, self.clock()))
+
+    # --- the desk ----------------------------------------------------------------------------------------------------
+
+    def _describe(self) -> None:
+        monitors = tuple(spec.info for spec in self.specs)
+        self.hub.journal(desk.described(self.config, self.accounts, monitors))
+
+    def _identified(self, venue: str, number: str) -> None:
+        """A venue said which account this is."""
+        if self.accounts.get(venue) != number:
+            self.accounts[venue] = number
+            self._describe()
+            told = desk.plan_of(self.config, self.venues, self.accounts)
+            self._plan_aside.ask(lambda: _quietly(lambda: write_plan(str(self.folder), told)))
+
+    async def _command(self, name: str, arguments: dict[str, str], actor: str) -> str:
+        """What a console may ask for. Raises RuntimeError with the reason for a refusal."""
+        match name, arguments:
+            case "reason", {"pull": pull, "text": text}:
+                if pull not in self.hub.state.pulls:
+                    raise RuntimeError(f"there is no pull {pull}")
+                self.hub.journal(ev.PullReason(pull=pull, reason=text.strip()[:1000]), actor)
+                return "the reason is noted"
+            case "disable", {"strategy": strategy}:
+                if strategy not in self.hosts:
+                    raise RuntimeError(f"there is no strategy {strategy!r}")
+                answer = await self.hosts[strategy].enable(False)
+                if not isinstance(answer, Acked):
+                    raise RuntimeError(f"{strategy} was not disabled: {answer}")
+                self.hub.journal(ev.StrategyChanged(strategy=strategy, what="disabled", detail=f"by {actor}"), actor)
+                return f"{strategy} is disabled"
+        raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
+
+    # --- beating -----------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + BEAT_SECONDS
+        await asyncio.sleep(BEAT_SECONDS)
+        self.lag = max(0.0, loop.time() - due)
+        self.hub.sample(ev.GuardBeat(lag_ms=round(self.lag * 1000)))
+        self.notifier.watchdog()
+
+    async def _renew(self) -> None:
+        self.gate.renew()
+
+    # --- http --------------------------------------------------------------------------------------------------------
+
+    async def _open_http(self) -> Http | None:
+        if self.listening is None or self.tokens is None:
+            (self.folder / "http.json").unlink(missing_ok=True)
+            return None
+        parts = Parts(self.hub, self.cord, self.gate, self.telemetry, self.tokens, self._figures)
+        http = Http(parts, self.listening)
+        await http.start()
+        new = self.folder / "http.json.new"
+        new.write_text(json.dumps({"url": http.url, "token_file": str(self.tokens.path)}))
+        new.replace(self.folder / "http.json")
+        return http
+
+    def _figures(self) -> list[Family]:
+        what = {"version": self.version, "desk": self.config.name, "mode": self.config.mode}
+        return own_families(what, self.lag, self.stream, self.hub, self.telemetry)
+
+
+def _quietly(job: Callable[[], object]) -> None:
+    with contextlib.suppress(OSError):
+        job()
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return listen(port)
+    except OSError as error:
+        raise GuardError(
+            f"the guard's HTTP can not listen on 127.0.0.1:{port}: {error.strerror}; "
+            "choose another with --http-port, 0 picks a free one"
+        ) from None
+
+
+def _pull_on_signal(cord: CordThread) -> None:
+    """SIGUSR1 pulls L3 on the desk. A thread waits for it, because the loop may be the thing that hangs."""
+    while True:
+        told = signal.sigwaitinfo({signal.SIGUSR1})
+        cord.pull(
+            PullRequest(level="L3", scope="desk", reason="SIGUSR1", actor=user_name(told.si_uid), origin="signal")
+        )
+
+
+async def _serve(guard: Guard) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, guard.stop, signal.Signals(number).name)
+    await guard.run()
+
+
+def run(config: DeskConfig, http_port: int | None = None) -> int:
+    """`andon guard`: run until SIGTERM or SIGINT. Returns the exit code, 2 where the guard can not start."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # inherited by every thread: one waits for it
+    try:
+        asyncio.run(_serve(Guard(config, http_port=http_port)))
+    except GuardError as error:
+        print(f"andon guard: {error}", file=sys.stderr)
+        return 2
+    return 0
