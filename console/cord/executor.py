@@ -50,7 +50,7 @@ def nobody(task: Task) -> tuple[str, ...]:
 
 
 class Executor:
-    """`pull` and `adopt` may be called from any thread. `hand` is guard or direct, as records say it."""
+    """`pull` and `adopt` may be called from any thread. `hand` is guard or direct: who acts, in records."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Executor:
         """Set every venue in scope to work on a pull that was announced."""
         for name in self.plan.venues_in(Scope.parse(request.scope)):
             task = Task(request, name, self._quiet, time.monotonic())
-            self._give(name, task, fired[name][0] if name in fired else None)
+            self._give(name, task, fired.get(name))
 
     def announce(self, request: PullRequest) -> None:
         """Record the pull and set the latch."""
@@ -164,9 +164,9 @@ class Executor:
             actor=request.actor,
             ts=request.made,
         )
-        self._record("latch_set", {"pull": request.id, "error": error, "fallback": fallback}, "guard")
+        self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
 
-    def _give(self, name: str, task: Task, fired: Wire | None) -> None:
+    def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None) -> None:
         worker = self._worker(name, task)
         if worker is not None:
             worker.add(task, fired)
@@ -203,7 +203,7 @@ class Executor:
             self._from_worker("venue_verdict", {"venue": name, "verdict": "UNKNOWN", "why": why}, task.request.id)
 
     def _from_worker(self, kind: str, data: dict[str, Any], pull: str) -> Acknowledged | None:
-        return self._record(kind, {"pull": pull, **data}, "guard" if self._hand == "guard" else "direct")
+        return self._record(kind, {"pull": pull, **data}, self._hand)
 
 
 def beat_forever(executor: Executor, ended: threading.Event) -> None:

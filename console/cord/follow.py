@@ -35,8 +35,8 @@ def main() -> None:
     ended = threading.Event()
     threading.Thread(target=beat_forever, args=(executor, ended), daemon=True).start()
     executor.announce(request)
-    for venue in told["sent"]:
-        sent = {"pull": request.id, "venue": venue, "what": "cancel_all", "attempt": 1, "target": "", "qty": ""}
+    for venue, at in told["sent"].items():
+        sent = {"pull": request.id, "venue": venue, "what": "cancel_all", "attempt": 1, "at": at}
         record("cord_sent", sent, request.actor)
     executor.work(request, {})
     executor.join()

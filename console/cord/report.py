@@ -32,10 +32,10 @@ class Report:
         data = event["data"]
         teller = getattr(self, f"_{event['kind']}", None)
         line = "" if teller is None or data.get("pull") != self.pull else teller(data)
-        return f"{_clock(event['ts'])}  {line}" if line else ""
+        return f"{_clock(data.get('at') or event['ts'])}  {line}" if line else ""
 
     def object(self) -> dict[str, Any]:
-        """Everything, for machines. Orders and positions count what still stands; times are UTC ns, 0 if not reached."""
+        """Everything, for machines: orders and positions that still stand; times in UTC ns, 0 until reached."""
         times = {
             name: max((venue[name] for venue in self.venues.values()), default=0)
             if all(venue[name] for venue in self.venues.values())
@@ -76,7 +76,8 @@ class Report:
             row.update(verdict=str(Verdict.REQUESTED), why="sent, not answered yet")
         if data["attempt"] > 1:
             return ""
-        return f"{data['venue']}: {data['what'].replace('_', ' ')} {data['target']} {data['qty']}".rstrip() + " sent"
+        what = [data["venue"] + ":", data["what"].replace("_", " "), data.get("target", ""), data.get("qty", "")]
+        return " ".join(part for part in [*what, "sent"] if part)
 
     def _cord_answered(self, data: dict[str, Any]) -> str:
         self.answers.append(

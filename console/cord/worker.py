@@ -62,7 +62,7 @@ class VenueWorker(threading.Thread):
         self._waiting_for = waiting_for
         self._keep_warm = warm
         self._tasks: dict[str, Task] = {}
-        self._inbox: list[tuple[Task, Wire | None]] = []
+        self._inbox: list[tuple[Task, tuple[Wire, int] | None]] = []
         self._awake = threading.Condition()
         self._stopping = False
         self._warm: Wire | None = None
@@ -92,8 +92,8 @@ class VenueWorker(threading.Thread):
             return None
         return wire
 
-    def add(self, task: Task, fired: Wire | None = None) -> None:
-        """Take on a pull; `fired` is the connection on which its bulk cancel has left already."""
+    def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
+        """Take on a pull; `fired` is the connection on which its bulk cancel has left already, and when (UTC ns)."""
         with self._awake:
             self._inbox.append((task, fired))
             self._awake.notify()
@@ -164,15 +164,16 @@ class VenueWorker(threading.Thread):
         if old is not None:
             old.close()
 
-    def _begin(self, task: Task, fired: Wire | None) -> None:
+    def _begin(self, task: Task, fired: tuple[Wire, int] | None) -> None:
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
         if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
             return
         if fired is not None:
             self._bulk_attempts += 1
-            self._sent(task, "cancel_all", self._bulk_attempts)
-            outcome = self.hand.receive_bulk(fired, time.monotonic() + WARM_ANSWER_WITHIN)
+            wire, at = fired
+            self._sent(task, "cancel_all", self._bulk_attempts, at=at)
+            outcome = self.hand.receive_bulk(wire, time.monotonic() + WARM_ANSWER_WITHIN)
             self._bulk_answered(outcome)
             if outcome.kind == "acked":
                 return
@@ -315,8 +316,17 @@ class VenueWorker(threading.Thread):
         """The pull in whose name orders are cancelled: the latest that cancels."""
         return [task for task in self._tasks.values() if task.level.cancels][-1]
 
-    def _sent(self, task: Task, what: str, attempt: int, *, target: str = "", qty: str = "") -> Acknowledged | None:
-        data = {"venue": self.hand.name, "what": what, "attempt": attempt, "target": target, "qty": qty}
+    def _sent(
+        self, task: Task, what: str, attempt: int, *, target: str = "", qty: str = "", at: int = 0
+    ) -> Acknowledged | None:
+        data = {
+            "venue": self.hand.name,
+            "what": what,
+            "attempt": attempt,
+            "target": target,
+            "qty": qty,
+            "at": at or time.time_ns(),
+        }
         return self._record("cord_sent", data, task.request.id)
 
     def _answered(self, task: Task, what: str, outcome: Outcome, *, target: str = "") -> None:

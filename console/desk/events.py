@@ -230,7 +230,8 @@ class LatchSet(Event, frozen=True, tag="latch_set"):
 class CordSent(Event, frozen=True, tag="cord_sent"):
     """A request of the cord left. `what` is cancel_all, cancel, close or suspend; `target` an order id or a symbol.
 
-    An exposing write (`close`) is journaled before its bytes leave, with its quantity; a reducing one right after."""
+    An exposing write (`close`) is journaled before its bytes leave, with its quantity; a reducing one right after, with
+    the UTC ns at which they left in `at`."""
 
     pull: str
     venue: str
@@ -238,6 +239,7 @@ class CordSent(Event, frozen=True, tag="cord_sent"):
     attempt: int
     target: str = ""
     qty: str = ""
+    at: int = 0
 
 
 class CordAnswered(Event, frozen=True, tag="cord_answered"):

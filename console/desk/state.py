@@ -368,7 +368,7 @@ def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskStat
     if known is None:
         return state
     row = known.venues.get(event.venue, VenuePull(venue=event.venue))
-    changes: dict[str, Any] = {"sent": row.sent + 1, "sent_at": row.sent_at or record.ts}
+    changes: dict[str, Any] = {"sent": row.sent + 1, "sent_at": row.sent_at or event.at or record.ts}
     if row.verdict is Verdict.UNKNOWN and not row.sent:
         changes |= {"verdict": Verdict.REQUESTED, "why": "sent, not answered yet"}
     if event.what == "close":
