@@ -38,7 +38,7 @@ def _run(words: list[str]) -> int:
     at = _command_at(words)
     if at < len(words) and words[at] == "kill":  # has a parser of its own, made of the standard library alone
         return _kill([*words[at + 1 :], *words[:at]])
-    options = _parser().parse_args(words)
+    options = _parser().parse_args(words, argparse.Namespace(desk=None))
     command: Callable[[argparse.Namespace], int] = options.run
     return command(options)
 
@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"andon {__version__}")
     parser.add_argument("--read-only", action="store_true", help="look only: the cord and every action are off")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    parser.set_defaults(run=_console, desk=None)
+    parser.set_defaults(run=_console)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, run: Callable[[argparse.Namespace], int], says: str, *parents: _Parser) -> _Parser:
