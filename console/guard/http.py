@@ -176,7 +176,7 @@ class Http:
     async def _telemetry(self, request: web.Request) -> web.Response:
         body = await request.read()
         if not body:
-            raise BadRequest("body", "empty", 'a JSON object {"rows": […]}')
+            raise BadRequest("body", "empty", 'a JSON object {"strategy", "kind", "rows": […]}')
         if not self._parts.telemetry.offer(body):
             answer = _error(503, "telemetry comes faster than it can be kept; this body was not taken")
             answer.headers["Retry-After"] = "1"

@@ -21,6 +21,7 @@ from console.guard.hub import Hub
 from console.guard.pace import Pace, keep_doing
 from console.guard.peaks import Peaks
 
+DAY = 86_400_000_000_000
 MISSES = 3
 READ_SECONDS = 20.0
 """Above any adapter's own timeout times its pages: only a bug ever gets here."""
@@ -54,6 +55,7 @@ class VenueWatch:
         self._due = asyncio.Event()
         self._clock: tuple[int, Clock] | None = None
         self._rate = 1.0
+        self._open_since = 0
         self._number = ""
 
     @property
@@ -97,6 +99,8 @@ class VenueWatch:
         """Keep the venue's clock, and how fast it runs beside ours (an accelerated simulated market does)."""
         if self._clock is not None and as_of > self._clock[0]:
             self._rate = max(0.0, (clock.now - self._clock[1].now) / (as_of - self._clock[0]))
+        if clock.is_open and (self._clock is None or not self._clock[1].is_open):
+            self._open_since = clock.now
         self._clock = (as_of, clock)
         next_change = clock.next_close if clock.is_open else clock.next_open
         known = self._known
@@ -166,7 +170,7 @@ class VenueWatch:
                 ev.BarsRead(name, len(read.data), None, missing[0], read.as_of, why=f"no bar of {missing[0]}")
             )
             return
-        age, worst = max((bar_age(bar, now), symbol) for symbol, bar in read.data.items())
+        age, worst = max((bar_age(bar, now, self._open_since), symbol) for symbol, bar in read.data.items())
         self._hub.sample(ev.BarsRead(name, len(read.data), age, worst, read.as_of))
 
     async def _updates(self) -> None:
@@ -178,10 +182,15 @@ class VenueWatch:
             self.look_again()
 
 
-def bar_age(bar: Bar, now: int) -> float:
-    """The age of a bar in its own intervals, counted from its end; never negative. `now` is the venue's (UTC ns)."""
+def bar_age(bar: Bar, now: int, open_since: int) -> float:
+    """The age of a bar in its own intervals, counted from its end; never negative. Times are the venue's (UTC ns).
+
+    A session begins with bars of the day before. Those are counted from the time at which the session was first seen
+    open, when no newer ones could be expected yet."""
     interval = bar.interval * 1_000_000_000
-    return max(0.0, (now - bar.start - interval) / interval)
+    end = bar.start + interval
+    since = open_since if end // DAY < open_since // DAY else end
+    return max(0.0, (now - since) / interval)
 
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:

@@ -4,9 +4,9 @@
 endian), keeps their rows as Parquet segments in FOLDER, and says on standard output, a JSON object a line, what it kept
 and refused. It ends when its input does, so it never outlives its guard. No other process imports DuckDB or PyArrow.
 
-A body is `{"rows": [{"ts", "strategy", "kind", "symbol", "value", "model_hash"?}, …]}`: `ts` UTC ns, `value` a decimal
-number or string of at most 26 digits before and 12 after the point. A row that is not exactly that is refused with its
-reason, and the others are kept.
+A body is `{"strategy", "kind", "rows": [{"ts", "symbol", "value", "model_hash"?}, …]}`, `kind` such as `predictions`:
+`ts` is UTC ns, `value` a decimal number or string of at most 26 digits before the point, and rounded to 12 after it. A
+row that is not exactly that is refused with its reason, and the others are kept.
 """
 
 import argparse
@@ -19,9 +19,9 @@ import struct
 import sys
 import time
 from collections import Counter
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -33,6 +33,8 @@ FOLDER_BYTES = 1 << 30
 
 _SCALE = 12
 _WHOLE = 26
+_STEP = Decimal(1).scaleb(-_SCALE)
+_WIDE = Context(prec=_SCALE + _WHOLE + 1)
 _SCHEMA = pa.schema(
     [
         ("ts", pa.timestamp("ns", tz="UTC")),
@@ -49,8 +51,6 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One reading of a strategy: a prediction, say."""
 
     ts: int
-    strategy: str
-    kind: str
     symbol: str
     value: Decimal
     model_hash: str = ""
@@ -58,36 +58,55 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0 < self.ts < 1 << 63:
             raise ValueError("`ts` is not a time in UTC ns")
-        if max(map(len, (self.strategy, self.kind, self.symbol, self.model_hash))) > 128:
+        if max(map(len, (self.symbol, self.model_hash))) > 128:
             raise ValueError("a text of more than 128 characters")
-        exponent = self.value.as_tuple().exponent
-        if not isinstance(exponent, int):
+        if not self.value.is_finite():
             raise ValueError("`value` is not a number")
-        if -exponent > _SCALE or self.value.adjusted() >= _WHOLE:
-            raise ValueError(f"`value` has more than {_WHOLE} digits before or {_SCALE} after the point")
+        if self.value.adjusted() >= _WHOLE:
+            raise ValueError(f"`value` has more than {_WHOLE} digits before the point")
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    strategy: str
+    kind: str
     rows: list[msgspec.Raw]
+
+    def __post_init__(self) -> None:
+        if not (0 < len(self.strategy) <= 128 and 0 < len(self.kind) <= 128):
+            raise ValueError("`strategy` and `kind` are texts of 1 to 128 characters")
+
+
+class Kept(NamedTuple):
+    """A row as it is kept, in the order of the columns."""
+
+    ts: int
+    strategy: str
+    kind: str
+    symbol: str
+    value: Decimal
+    model_hash: str
 
 
 _decode_body = msgspec.json.Decoder(_Body)
 _decode_row = msgspec.json.Decoder(Row)
 
 
-def rows_of(body: bytes) -> tuple[list[Row], Counter[str]]:
+def rows_of(body: bytes) -> tuple[list[Kept], Counter[str]]:
     """The rows of a body that are what they have to be, and how many were refused, by reason."""
     try:
-        raws = _decode_body.decode(body).rows
+        told = _decode_body.decode(body)
     except (msgspec.MsgspecError, RecursionError) as error:
         return [], Counter({f"body: {error}": 1})
-    rows: list[Row] = []
+    rows: list[Kept] = []
     refused: Counter[str] = Counter()
-    for raw in raws:
+    for raw in told.rows:
         try:
-            rows.append(_decode_row.decode(raw))
+            row = _decode_row.decode(raw)
         except (msgspec.MsgspecError, RecursionError) as error:
             refused[str(error)] += 1
+        else:
+            value = row.value.quantize(_STEP, context=_WIDE)
+            rows.append(Kept(row.ts, told.strategy, told.kind, row.symbol, value, row.model_hash))
     return rows, refused
 
 
@@ -98,13 +117,13 @@ class Segments:
     def __init__(self, folder: Path, folder_bytes: int = FOLDER_BYTES) -> None:
         self.folder = folder
         self.folder_bytes = folder_bytes
-        self.rows: list[Row] = []
+        self.rows: list[Kept] = []
         self.begun = 0.0
         folder.mkdir(parents=True, exist_ok=True)
         for torn in folder.glob("*.new"):
             torn.unlink()
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[Kept]) -> None:
         if rows and not self.rows:
             self.begun = time.monotonic()
         self.rows += rows
@@ -118,7 +137,7 @@ class Segments:
         are then still here."""
         if not self.rows:
             return None
-        columns = [[getattr(row, field.name) for row in self.rows] for field in _SCHEMA]
+        columns = list(zip(*self.rows, strict=True))
         table = pa.Table.from_arrays(
             [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
         )

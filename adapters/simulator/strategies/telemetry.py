@@ -63,7 +63,7 @@ async def deliver(folder: Path, sources: list[Predictions]) -> None:
 def _guard(folder: Path) -> Wire | None:
     try:
         told = json.loads((folder / "http.json").read_bytes())
-        token = (folder / told["token_file"]).read_text().strip()
+        token = next(iter(json.loads((folder / told["token_file"]).read_bytes()).values()))
         return Wire(told["url"], {"Authorization": f"Bearer {token}"}, timeout=2, secrets=(token,))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return None
