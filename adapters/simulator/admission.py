@@ -37,7 +37,7 @@ def number(body: Body, name: str) -> Decimal | None:
         parsed = Decimal(str(value))
     except InvalidOperation:
         raise invalid(f"invalid {name}: {value}") from None
-    if isinstance(value, bool) or not parsed.is_finite() or parsed <= 0:
+    if not parsed.is_finite() or parsed <= 0:
         raise invalid(f"{name} must be > 0")
     if parsed != round(parsed, 9):
         raise invalid(f"{name} is limited to 9 decimal places")

@@ -84,7 +84,7 @@ async def bars(request: web.Request) -> tuple[dict[str, list[Json]], str | None]
         found = []
         first = start if start is not None else midnight(now)
         for bar in bars_of(broker.market, symbol, first, end if end is not None else now, now, length):
-            if bar.start >= first or length == DAY:
+            if bar.start >= (first - first % DAY if length == DAY else first):
                 found.append(bar)
             if len(found) % BREATH == 0:
                 await asyncio.sleep(0)
