@@ -88,7 +88,7 @@ class Task:
         self.refused = {order: why for order, why in self.refused.items() if order in self.standing}
         self._times(look, standing, positions)
         if standing or positions:
-            self._stands(now, note)
+            self._stands(now, note or restless)
         elif waiting_for:
             self._restart_quiet(None, "")
             self.verdict, self.why = Verdict.REQUESTED, f"waiting for {', '.join(waiting_for)} to acknowledge the gate"

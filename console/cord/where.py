@@ -43,6 +43,8 @@ def _named(desk: str) -> str:
     if os.path.isfile(os.path.join(desk, "cord.json")):
         return os.path.abspath(desk)
     yaml = os.path.join(desk, "desk.yaml") if os.path.isdir(desk) else desk
+    if os.path.isdir(desk) and not os.path.exists(yaml):
+        raise NoDesk(f"{desk} holds neither cord.json nor desk.yaml: has a guard ever run on this desk?")
     try:
         folder = _state_in(yaml)
     except OSError as error:

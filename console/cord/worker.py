@@ -212,15 +212,18 @@ class VenueWorker(threading.Thread):
 
     def _blind(self, unread: Unread) -> None:
         """A read failed. Reducing is repeated all the same: the venue may hear what it does not answer."""
-        for task in self._tasks.values():
-            before, quiet_before = task.shown, task.quiet_from
-            task.blind(f"does not answer: {unread.why}")
-            self._tell(task, before, quiet_before)
+        self._lose_sight(unread.why)
         self._pause = min(self._pause * 2, SLOWEST)
         if unread.retry_after is not None:
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
+
+    def _lose_sight(self, why: str) -> None:
+        for task in self._tasks.values():
+            before, quiet_before = task.shown, task.quiet_from
+            task.blind(f"does not answer: {why}")
+            self._tell(task, before, quiet_before)
 
     @property
     def _may_bulk(self) -> bool:
@@ -260,6 +263,8 @@ class VenueWorker(threading.Thread):
 
     def _bulk_answered(self, outcome: Outcome) -> None:
         self._answered(self._canceller, "cancel_all", outcome)
+        if outcome.kind != "acked" and not outcome.status:
+            self._lose_sight(outcome.detail)
         for order_id in outcome.failed:
             for task in self._tasks.values():
                 task.refused[order_id] = "the venue refused to cancel it"
