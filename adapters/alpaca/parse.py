@@ -27,6 +27,11 @@ def nanoseconds(text: str) -> int:
     return (moment - _EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
+def day_of(at: int) -> str:
+    """The UTC date of a time in ns."""
+    return (_EPOCH + timedelta(microseconds=at // 1000)).date().isoformat()
+
+
 def number(value: object) -> Decimal:
     """A quantity or money, from a string or a JSON number; never from a float."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):

@@ -36,6 +36,7 @@ ORDERS_PAGE = 500
 FILLS_PAGE = 100
 BARS_PAGE = 10_000
 MINUTE = 60
+WEEK = 7 * 24 * 3600 * 1_000_000_000
 
 # Up to so many orders are looked up one by one to learn their client ids; more are read in pages.
 LOOKED_UP_SINGLY = 5
@@ -150,10 +151,14 @@ class AlpacaVenue:
         return await self._read(self._market, "/v2/stocks/bars/latest", {"symbols": ",".join(symbols)}, latest)
 
     async def bars(self, symbol: str, limit: int) -> Read[tuple[Bar, ...]]:
-        """The last `limit` minute bars of the session, oldest first."""
+        """The last `limit` minute bars of a week, oldest first. Unless told otherwise the broker begins with today, and
+        what today is the venue's clock knows."""
+        clock = await self.clock()
+        if isinstance(clock, Unknown):
+            return clock
         as_of = time.time_ns()
         bars: list[Bar] = []
-        query = {"symbols": symbol, "timeframe": "1Min", "sort": "desc"}
+        query = {"symbols": symbol, "timeframe": "1Min", "sort": "desc", "start": parse.day_of(clock.data.now - WEEK)}
         while True:
             query["limit"] = str(min(BARS_PAGE, limit - len(bars)))
             page = await self._read(self._market, "/v2/stocks/bars", query, lambda told: _bars_page(symbol, told))

@@ -10,12 +10,13 @@ from adapters.simulator.strategies.model import BPS, CENT, Cancel, Send, View, W
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Distances in basis points of the price. A quote within `tolerance_bps` of where it should be is left alone; a
-    side that could take the inventory past `most` is not quoted."""
+    """Distances in basis points of the price. A quote within the tolerance of where it should be (wider for the far
+    ones, which stand almost always) is left alone; a side that could take the inventory past `most` is not quoted."""
 
     seed: int
-    offsets_bps: tuple[Decimal, ...] = (Decimal(5), Decimal(12))
+    offsets_bps: tuple[Decimal, ...] = (Decimal(6), Decimal(15), Decimal(40))
     tolerance_bps: Decimal = Decimal(6)
+    tolerance_share: Decimal = Decimal("0.25")
     lean_bps: Decimal = Decimal(2)
     lot: Decimal = Decimal(3)
     most: Decimal = Decimal(15)
@@ -33,22 +34,25 @@ class MarketMaking:
         return (sum(closes, Decimal(0)) / len(closes)).quantize(Decimal("0.0001"))
 
     def decide(self, view: View) -> list[Wish]:
-        wishes: list[Wish] = []
+        sends: list[Wish] = []
         cancels: list[Wish] = []
         for side in ("buy", "sell"):
             standing = [order for order in view.working if order.side == side]
-            wanted = self._quotes(view, side)
-            for price in wanted:
-                near = self._nearest(standing, price)
+            missing: list[Wish] = []
+            for price, tolerance in self._quotes(view, side):
+                near = _nearest(standing, price, tolerance)
                 if near is not None:
                     standing.remove(near)
                 else:
-                    wishes.append(Send(side, self.parameters.lot, "limit", price))
+                    missing.append(Send(side, self.parameters.lot, "limit", price))
             cancels += [Cancel(order.order_id) for order in standing]
-        return cancels + wishes
+            closes = view.position < 0 if side == "buy" else view.position > 0
+            if not (closes and standing):  # shares are free for another closing order only once a cancel is done
+                sends += missing
+        return cancels + sends
 
-    def _quotes(self, view: View, side: str) -> list[Decimal]:
-        """Where this side's quotes should stand, nearest first."""
+    def _quotes(self, view: View, side: str) -> list[tuple[Decimal, Decimal]]:
+        """Where this side's quotes should stand, nearest first, and how far off each may be."""
         own = self.parameters
         sign = -1 if side == "buy" else 1
         room = own.most + view.position * sign
@@ -56,13 +60,19 @@ class MarketMaking:
             room = min(room, abs(view.position))
         count = max(0, min(len(own.offsets_bps), int(room / own.lot)))
         fair = view.close * (1 - own.lean_bps * (view.position / own.lot) / BPS)
-        return [(fair * (1 + sign * offset / BPS)).quantize(CENT) for offset in own.offsets_bps[:count]]
-
-    def _nearest(self, standing: Sequence[Working], price: Decimal) -> Working | None:
-        tolerance = price * self.parameters.tolerance_bps / BPS
-        fits = [
-            (abs(order.limit_price - price), order.order_id, order)
-            for order in standing
-            if order.limit_price is not None and abs(order.limit_price - price) <= tolerance
+        return [
+            (
+                (fair * (1 + sign * offset / BPS)).quantize(CENT),
+                fair * (own.tolerance_bps + offset * own.tolerance_share) / BPS,
+            )
+            for offset in own.offsets_bps[:count]
         ]
-        return min(fits)[2] if fits else None
+
+
+def _nearest(standing: Sequence[Working], price: Decimal, tolerance: Decimal) -> Working | None:
+    fits = [
+        (abs(order.limit_price - price), order.order_id, order)
+        for order in standing
+        if order.limit_price is not None and abs(order.limit_price - price) <= tolerance
+    ]
+    return min(fits)[2] if fits else None

@@ -20,7 +20,7 @@ from console.desk.events import Filled, Order
 
 BARS_KEPT = 120
 GATE_EVERY = 0.25
-SPACING = 0.6
+SPACING = 1.0
 NOT_FOUND_ENOUGH = 3
 LONGEST_WAIT = 10.0
 
@@ -54,7 +54,7 @@ class Runner:
         if bars and bar.start <= bars[-1].start:
             return
         bars.append(bar)
-        value = self.model.predict(bars)
+        value = self.model.predict(tuple(bars))
         if value is not None:
             row = {"ts": time.time_ns(), "symbol": bar.symbol, "value": float(value), "model_hash": self.model_hash}
             self.predictions.write(row)

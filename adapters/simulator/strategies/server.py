@@ -75,7 +75,10 @@ class Served:
 
     def settings(self) -> dict[str, str]:
         told = self.runner.settings
-        parameters = {name: str(value) for name, value in asdict(self.runner.model.parameters).items()}
+        parameters = {
+            name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for name, value in asdict(self.runner.model.parameters).items()
+        }
         return {"kind": told.kind, "venue": told.venue, "symbols": ",".join(told.symbols), **parameters}
 
     def metrics(self) -> str:
