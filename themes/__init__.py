@@ -5,7 +5,6 @@ A theme is a flat table of colours, all of them required, so that no screen ever
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from textual.theme import Theme
 
 DEFAULT = "dark"
 STANDARD = ("background", "surface", "panel", "foreground", "primary", "accent", "success", "warning", "error")
-OWN = ("muted", "line", "off", "stale", "unknown", "cut")
+OWN = ("muted", "line", "pale", "stale", "unknown", "cut")
 
 
 class ThemeError(ValueError):
@@ -42,8 +41,20 @@ def parse(text: str, name: str) -> Theme:
             raise ThemeError(f'{name}: {key}: {value!r} is no colour; "#rrggbb" is expected') from None
     if not isinstance(told.get("name"), str) or not isinstance(told.get("dark"), bool):
         raise ThemeError(f"{name}: name (text) and dark (true or false) are expected")
-    theme = Theme(name=told["name"], primary=str(colours["primary"]), dark=told["dark"], variables=_variables(colours))
-    return replace(theme, **{key: str(colours[key]) for key in STANDARD})
+    return Theme(
+        name=told["name"],
+        dark=told["dark"],
+        background=str(colours["background"]),
+        surface=str(colours["surface"]),
+        panel=str(colours["panel"]),
+        foreground=str(colours["foreground"]),
+        primary=str(colours["primary"]),
+        accent=str(colours["accent"]),
+        success=str(colours["success"]),
+        warning=str(colours["warning"]),
+        error=str(colours["error"]),
+        variables=_variables(colours),
+    )
 
 
 def _variables(colours: dict[str, object]) -> dict[str, str]:

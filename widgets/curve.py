@@ -30,4 +30,4 @@ def _cell(level: float | None) -> Span:
         return GAP, "unknown"
     if level >= 1:
         return OVER, "bad"
-    return BARS[max(0, min(len(BARS) - 1, int(level * len(BARS))))], "warn" if level >= 0.75 else "good"
+    return BARS[max(0, min(len(BARS) - 1, int(level * len(BARS))))], "warn" if level >= 0.75 else "dim"

@@ -75,8 +75,15 @@ class Grid(Painted, can_focus=True):
         Binding("end", "move(1000000000)", "Last", show=False),
     ]
 
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None, headed: bool = False) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        classes: str | None = None,
+        headed: bool = False,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self._head = 1 if headed else 0
         self._all: tuple[Row, ...] = ()
@@ -125,7 +132,7 @@ class Grid(Painted, can_focus=True):
                     self.refresh_line(number + self._head)
 
     def render_line(self, y: int) -> Strip:
-        across = widths(self.columns, self.size.width)
+        across = widths(self.columns, self.room)
         if y < self._head:
             return self.strip(lay([((column.title, "dim"),) for column in self.columns], self.columns, across))
         number = y - self._head + self.scroll_offset.y

@@ -74,6 +74,17 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return line(fit(left, room), right) if room > 0 else cut(right, width)
 
 
+def band(text: str, tone: str, width: int) -> Line:
+    """Text in the middle of a line that has its tone from edge to edge."""
+    return ((text_of(fit(((text, tone),), width, "center")), tone),)
+
+
+def big(text: str, below: str, tone: str, width: int) -> list[Line]:
+    """The one thing that a screen has to say, in three lines: spaced out, with a sentence below it."""
+    spaced = " ".join(text) if 2 * len(text) < width else text
+    return [band(told, tone, width) for told in ("", spaced, below)]
+
+
 def wrap(lead: Line, text: str, tone: str, width: int, most: int = 2) -> list[Line]:
     """`text` behind `lead`, broken at words into at most `most` lines that hang below each other."""
     indent = width_of(lead)

@@ -27,7 +27,7 @@ class Painted(ScrollView, can_focus=False):
         & > .tone--unknown { color: $unknown; }
         & > .tone--cut { color: $cut; text-style: italic; }
         & > .tone--key { color: $accent; text-style: bold; }
-        & > .tone--off { color: $off; }
+        & > .tone--off { color: $pale; }
         & > .tone--band-good { color: $success; text-style: bold reverse; }
         & > .tone--band-warn { color: $warning; text-style: bold reverse; }
         & > .tone--band-bad { color: $error; text-style: bold reverse; }
@@ -46,9 +46,14 @@ class Painted(ScrollView, can_focus=False):
         super().notify_style_update()
         self._strips.clear()
 
+    @property
+    def room(self) -> int:
+        """Cells that a line has, beside the scrollbar where there is one."""
+        return self.scrollable_content_region.width
+
     def strip(self, of: Line, *, cursor: bool = False) -> Strip:
         """One line across the whole width, from the cache where it was painted before."""
-        width = self.size.width
+        width = self.room
         key = (of, width, cursor)
         strip = self._strips.get(key)
         if strip is None:

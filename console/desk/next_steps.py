@@ -84,7 +84,7 @@ def _monitors(moment: Moment, comparison: Comparison) -> Iterator[Step]:
         if monitor.state == "firing":
             label = monitor.info.label if monitor.info else monitor.id.replace("-", " ")
             calm = bool(moment.state.pulls)
-            what = f"Find out why: {label}" if calm else f"Judge {label}: K stops the desk"
+            what = f"Find out why: {label}" if calm else f"Judge {label}; K stops the desk"
             yield Step(tone="bad", what=what, why=monitor.text, key="" if calm else "K")
 
 

@@ -9,14 +9,14 @@ NONE = "–"
 
 
 def age(ns: int) -> str:
-    """A span in whole units, so that what has not changed does not flicker: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`."""
+    """A span in whole units, so that what has not changed does not flicker: `<1 s`, `12 s`, `3 m`, `2 h`, `4 d`."""
     seconds = max(0, ns) // SECOND
     if seconds < 1:
         return "<1 s"
-    if seconds < 120:
+    if seconds < 100:
         return f"{seconds} s"
     if seconds < 2 * 3600:
-        return f"{seconds // 60} min"
+        return f"{seconds // 60} m"
     if seconds < 48 * 3600:
         return f"{seconds // 3600} h"
     return f"{seconds // 86400} d"

@@ -1,0 +1,173 @@
+"""Every action of the console, once. Bindings, footer, help and palette all derive from this registry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from textual.binding import Binding, BindingType
+
+from console.desk.moment import Moment
+from console.desk.reconcile import Comparison
+
+
+class Console(Protocol):
+    """What an action may ask of the running program."""
+
+    @property
+    def moment(self) -> Moment: ...
+    @property
+    def comparison(self) -> Comparison: ...
+    def show_room(self, name: str) -> None: ...
+    def open_cord(self) -> None: ...
+    def open_filter(self) -> None: ...
+    def open_help(self) -> None: ...
+    def open_palette(self) -> None: ...
+    def ask_reason(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+def _always(console: Console) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`keys` are Textual's names, `shown` what a person reads; `refuses` gives the reason why it is disabled now, or
+    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens."""
+
+    id: str
+    keys: tuple[str, ...]
+    shown: str
+    label: str
+    help: str
+    group: str
+    run: Callable[[Console], None]
+    refuses: Callable[[Console], str] = _always
+    room: str = ""
+    dangerous: bool = False
+    priority: bool = False
+    foot: bool = False
+
+
+def _room(name: str, key: str, label: str, about: str) -> Action:
+    return Action(
+        f"room.{name}", (key,), key, label, about, "Rooms", lambda console: console.show_room(name), room=name
+    )
+
+
+def _later(name: str, key: str, label: str, about: str) -> Action:
+    return Action(
+        f"room.{name}",
+        (key,),
+        key,
+        label,
+        about,
+        "Rooms",
+        lambda console: None,
+        refuses=lambda console: f"{label} is not in this version yet",
+        room=name,
+    )
+
+
+def _never_pulled(console: Console) -> str:
+    return "" if console.moment.state.pulls else "the cord has not been pulled"
+
+
+def _no_reason(console: Console) -> str:
+    return _never_pulled(console) or ("read-only: nothing is written" if console.moment.read_only else "")
+
+
+def _no_cord(console: Console) -> str:
+    return "READ-ONLY: this console pulls nothing; use another one, or andon kill" if console.moment.read_only else ""
+
+
+ACTIONS: tuple[Action, ...] = (
+    _room("desk", "1", "Desk", "Monitors, strategies, what happened, what to do next"),
+    _room("book", "2", "Book", "The strategies’ books beside what the brokers report"),
+    _later("incidents", "3", "Incidents", "Numbered incidents and their clocks"),
+    _later("recovery", "4", "Recovery", "Decision trees and the way back"),
+    _later("runbooks", "5", "Runbooks", "Procedures, step by step"),
+    _later("cadence", "6", "Cadence", "What is due before launch, daily and weekly"),
+    _later("archive", "7", "Archive", "Sealed evidence of past incidents"),
+    Action(
+        "cord",
+        ("K", "shift+k", "f10"),
+        "K",
+        "KILL",
+        "Open the cord: 3 halts and cancels, 4 also flattens. F10 does the same, in text fields too",
+        "Cord",
+        lambda console: console.open_cord(),
+        refuses=_no_cord,
+        dangerous=True,
+        priority=True,
+        foot=True,
+    ),
+    Action(
+        "verdict",
+        ("v",),
+        "v",
+        "Verdict",
+        "What the venues have proven about the last pull",
+        "Cord",
+        lambda console: console.show_room("verdict"),
+        refuses=_never_pulled,
+    ),
+    Action(
+        "reason",
+        ("r",),
+        "r",
+        "Reason",
+        "Write down why the cord was pulled",
+        "Cord",
+        lambda console: console.ask_reason(),
+        refuses=_no_reason,
+    ),
+    Action(
+        "filter",
+        ("slash",),
+        "/",
+        "filter",
+        "Keep the rows that hold these words",
+        "Look",
+        lambda console: console.open_filter(),
+        foot=True,
+    ),
+    Action(
+        "help",
+        ("question_mark",),
+        "?",
+        "help",
+        "Every key, and what the glyphs mean",
+        "Look",
+        lambda console: console.open_help(),
+        foot=True,
+    ),
+    Action(
+        "palette",
+        ("ctrl+p",),
+        "^P",
+        "palette",
+        "Find any action, and choose a theme",
+        "Look",
+        lambda console: console.open_palette(),
+        foot=True,
+    ),
+    Action("quit", ("q", "ctrl+q"), "q", "Quit", "Leave the console; the guard goes on", "Look", lambda c: c.leave()),
+)
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def bindings() -> list[BindingType]:
+    """Textual's bindings. None carries an id, so that no keymap can take a key away; the cord's are above all."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"act('{action.id}')",
+            action.label,
+            show=False,
+            priority=action.priority,
+            tooltip=action.help,
+        )
+        for action in ACTIONS
+    ]

@@ -1,0 +1,240 @@
+"""The console: composition only. What it shows is in console.screens, what it may do in console.actions."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from textual import events, work
+from textual.app import App
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.theme import Theme
+
+import themes
+from console.actions import BY_ID, bindings
+from console.desk.moment import Moment
+from console.desk.reconcile import Comparison
+from console.desk.source import Cord, Source
+from console.driver import CordDriver
+from console.feed import Feed
+from console.palette import Registry
+from console.screens.live import LiveScreen
+from console.screens.room import Room
+from console.switch import CordSwitch, PullMade
+
+TICK = 0.1
+
+
+def _desk() -> Screen[None]:
+    from console.screens.desk import DeskScreen
+
+    return DeskScreen()
+
+
+def _book() -> Screen[None]:
+    from console.screens.book import BookScreen
+
+    return BookScreen()
+
+
+def _verdict() -> Screen[None]:
+    from console.screens.verdict import VerdictScreen
+
+    return VerdictScreen()
+
+
+class CordPulled(Message):
+    """The switch pulled, in whatever thread."""
+
+    def __init__(self, made: PullMade) -> None:
+        super().__init__()
+        self.made = made
+
+
+class AndonApp(App[None]):
+    """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
+    Read-only disarms everything, the cord included."""
+
+    TITLE = "Andon"
+    BINDINGS = bindings()
+    COMMANDS = {Registry}
+    MODES = {"desk": _desk, "book": _book, "verdict": _verdict}
+    DEFAULT_MODE = "desk"
+
+    def __init__(
+        self,
+        source: Source,
+        cord: Cord,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        read_only: bool = False,
+        theme: str = themes.DEFAULT,
+    ) -> None:
+        self._shipped = themes.shipped()
+        super().__init__(driver_class=CordDriver, ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.switch = CordSwitch(None if read_only else cord, self._told, monotonic)
+        self.pulled = ""
+        self.animation_level = "none"
+        self._source = source
+        self._monotonic = monotonic
+        self._feed = Feed(source, clock, read_only=read_only)
+        self._complaints = list(self._take_themes(theme))
+
+    def _take_themes(self, wanted: str) -> Iterator[str]:
+        """Ours and the user's instead of the framework's; yields what is wrong with any of them."""
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
+        for theme in self._shipped:
+            self.register_theme(theme)
+        for found in themes.of_user():
+            if isinstance(found, Theme):
+                self.register_theme(found)
+            else:
+                yield str(found)
+        if wanted not in self.available_themes:
+            yield f"there is no theme {wanted}; one of {', '.join(self.available_themes)} is expected"
+            wanted = themes.DEFAULT
+        self.theme = wanted
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(self._shipped[0].variables)
+
+    def on_mount(self) -> None:
+        self.run_worker(self._feed.follow())
+        self.set_interval(TICK, self._tick)
+        for complaint in self._complaints:
+            self.notify(complaint, title="Theme", severity="warning")
+
+    def _tick(self) -> None:
+        self.switch.beat()
+        if self._feed.changed():
+            moment, comparison = self.moment, self.comparison
+            for screen in self.screen_stack:
+                if isinstance(screen, LiveScreen) and screen.ready:
+                    screen.present(moment, comparison)
+
+    # --- what actions and screens ask for ---------------------------------------------------------------------------
+
+    @property
+    def moment(self) -> Moment:
+        return self._feed.moment
+
+    @property
+    def comparison(self) -> Comparison:
+        return self._feed.comparison
+
+    @property
+    def theme_names(self) -> tuple[str, ...]:
+        return tuple(self.available_themes)
+
+    def use_theme(self, name: str) -> None:
+        self.theme = name
+
+    def act(self, name: str) -> None:
+        """Run an action of the registry, or say why it is refused."""
+        action = BY_ID[name]
+        refusal = action.refuses(self)
+        if refusal:
+            self.notify(refusal, title=action.label, severity="warning")
+        else:
+            action.run(self)
+
+    def action_act(self, name: str) -> None:
+        self.act(name)
+
+    def show_room(self, name: str) -> None:
+        while isinstance(self.screen, ModalScreen):
+            self.pop_screen()
+        self.switch_mode(name)
+
+    def open_cord(self) -> None:
+        from console.screens.cord import CordScreen
+
+        if not isinstance(self.screen, CordScreen):
+            self.push_screen(CordScreen())
+
+    def open_help(self) -> None:
+        from console.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
+    def open_filter(self) -> None:
+        if isinstance(self.screen, Room):
+            self.screen.ask_filter()
+
+    def open_palette(self) -> None:
+        self.action_command_palette()
+
+    def ask_reason(self) -> None:
+        from console.screens.verdict import VerdictScreen
+
+        self.show_room("verdict")
+        if isinstance(self.screen, VerdictScreen):
+            self.call_after_refresh(self.screen.ask_reason)
+
+    def leave(self) -> None:
+        self.exit()
+
+    @work
+    async def tell_reason(self, pull: str, text: str) -> None:
+        try:
+            answer = await self._source.command("reason", pull=pull, text=text)
+        except RuntimeError as refused:
+            self.notify(f"{refused}\nYou wrote: {text}", title="The reason was not kept", severity="error", timeout=60)
+        else:
+            self.notify(answer)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing opens above the cord's overlay: its digits must mean what it shows."""
+        from console.screens.cord import CordScreen
+
+        return action != "command_palette" or not isinstance(self.screen, CordScreen)
+
+    # --- the cord ---------------------------------------------------------------------------------------------------
+
+    def when_painted(self, offer: int) -> None:
+        if isinstance(self._driver, CordDriver):
+            self._driver.when_painted(partial(self.switch.painted, offer))
+        else:
+            self.switch.painted(offer)
+
+    def _told(self, made: PullMade) -> None:
+        """In the thread that pulled."""
+        self.post_message(CordPulled(made))
+        if made.blocked and isinstance(self._driver, CordDriver):
+            self._driver.announce(made)
+
+    def on_cord_pulled(self, message: CordPulled) -> None:
+        self.pulled = message.made.pull
+        self.show_room("verdict")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Without a terminal of our own (a test's pilot) there is no input thread: the switch is asked here."""
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and not isinstance(self._driver, CordDriver)
+            and self.switch.key(event.key, self._monotonic())
+        ):
+            return
+        await super().on_event(event)
+
+
+def run(state_dir: Path, *, read_only: bool = False, mouse: bool = True) -> int:
+    """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code."""
+    from console.cord.puller import Puller
+    from console.guard.client import GuardClient
+
+    sys.setswitchinterval(0.0005)  # so that the thread that reads keys gets its turn at once
+    app = AndonApp(
+        GuardClient(state_dir),
+        Puller(state_dir),
+        read_only=read_only,
+        theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
+    )
+    app.run(mouse=mouse)
+    return app.return_code or 0

@@ -1,0 +1,43 @@
+"""The Desk: the room that a console opens with."""
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+
+from console.desk.moment import Moment
+from console.desk.next_steps import next_steps
+from console.desk.reconcile import Comparison
+from console.screens.room import Room
+from console.screens.views import desk as view
+from widgets.grid import Grid
+from widgets.lines import Lines
+
+
+class DeskScreen(Room):
+    """Side by side on a wide terminal; one above the other on a narrow one."""
+
+    ROOM = "desk"
+    CSS_PATH = ["room.tcss", "desk.tcss"]
+
+    def body(self) -> ComposeResult:
+        with Container(id="desk"):
+            with Vertical(id="watched"):
+                yield Grid(view.MONITOR_COLUMNS, id="monitors", classes="panel")
+                yield Grid(view.STRATEGY_COLUMNS, id="strategies", classes="panel")
+            with Vertical(id="told"):
+                yield Lines(id="next", classes="panel")
+                yield Lines(id="timeline", classes="panel", tail=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#next").border_title = " Next "
+        self.query_one("#timeline").border_title = " Timeline "
+
+    def fill(self, moment: Moment, comparison: Comparison) -> None:
+        monitors, strategies = self.query_one("#monitors", Grid), self.query_one("#strategies", Grid)
+        monitors.border_title = view.monitors_title(moment)
+        monitors.show(view.monitor_rows(moment))
+        strategies.border_title = view.strategies_title(moment)
+        strategies.show(view.strategy_rows(moment))
+        told, timeline = self.query_one("#next", Lines), self.query_one("#timeline", Lines)
+        steps = next_steps(moment, comparison)
+        told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide")))
+        timeline.show(view.timeline_lines(moment, timeline.room))

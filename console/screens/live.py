@@ -1,0 +1,39 @@
+"""A screen that shows the desk as it is now."""
+
+from typing import cast
+
+from textual.screen import Screen
+
+from console.actions import Console
+from console.desk.moment import Moment
+from console.desk.reconcile import Comparison
+
+
+class LiveScreen(Screen[None]):
+    """`present` is called at most ten times a second, once the screen is `ready`, and must take no time to speak of."""
+
+    AUTO_FOCUS = ""
+    ready = False
+
+    @property
+    def console(self) -> Console:
+        return cast("Console", self.app)
+
+    def present(self, moment: Moment, comparison: Comparison) -> None:
+        raise NotImplementedError
+
+    def refresh_moment(self) -> None:
+        """Show what is known now, out of turn."""
+        if self.ready:
+            self.present(self.console.moment, self.console.comparison)
+
+    def on_mount(self) -> None:
+        self.ready = True
+        self.refresh_moment()
+
+    def on_resize(self) -> None:
+        """Lines are worked out for a width, which is known only after the layout."""
+        self.call_after_refresh(self.refresh_moment)
+
+    def on_screen_resume(self) -> None:
+        self.refresh_moment()

@@ -1,0 +1,150 @@
+"""The Desk: monitors, strategies, what happened, and what to do next."""
+
+from collections.abc import Sequence
+
+from console.desk.moment import Look, Moment
+from console.desk.next_steps import Step
+from console.desk.pull import GateState
+from console.desk.state import MonitorState, StrategyState
+from console.desk.words import NONE, clock, short, signed
+from console.screens.views.looks import GATES, LOOKS, MONITORS, STEP_GLYPHS, TONE_GLYPHS, aged, tone
+from widgets.curve import curve
+from widgets.grid import Column, Row
+from widgets.line import Line, line, spread, wrap
+
+CURVE = 10
+
+MONITOR_COLUMNS = (
+    Column("monitor", 22),
+    Column("reading", 16, grow=1),
+    Column("threshold", 10),
+    Column("curve", CURVE),
+    Column("age", 10, align="right"),
+    Column("channel", 5),
+)
+
+STRATEGY_COLUMNS = (
+    Column("strategy", 15),
+    Column("gate", 15, grow=1),
+    Column("orders", 11, align="right"),
+    Column("day", 9, align="right"),
+    Column("model", 12, align="right"),
+    Column("age", 10, align="right"),
+)
+
+
+def label_of(monitor: MonitorState) -> str:
+    return monitor.info.label if monitor.info else monitor.id.replace("-", " ")
+
+
+def monitors_title(moment: Moment) -> str:
+    """`Monitors  6 · 1 firing · 1 unknown`."""
+    states = [row.state for row in moment.state.monitors.values()]
+    told = [f"{states.count(name)} {name}" for name in ("firing", "pending", "unknown") if name in states]
+    return f" {' · '.join([f'Monitors  {len(states)}', *told])} "
+
+
+def monitor_rows(moment: Moment) -> list[Row]:
+    return [_monitor(moment, row) for row in moment.state.monitors.values()]
+
+
+def _monitor(moment: Moment, row: MonitorState) -> Row:
+    look = moment.look(row.as_of)
+    glyph, looks = MONITORS.get(row.state, MONITORS["unknown"])
+    trusted = look is Look.OK
+    if not trusted:
+        glyph, looks, _ = LOOKS[look]
+    loud = looks if row.state in ("firing", "pending", "unknown") or not trusted else ""
+    info = row.info
+    return Row(
+        row.id,
+        (
+            line((f"{glyph} ", looks), (label_of(row), loud)),
+            line((row.text, loud)),
+            line((info.threshold if info else "", "dim")),
+            curve(row.curve, CURVE),
+            aged(moment, row.as_of, marked=False),
+            line((info.channel if info else "", "dim")),
+        ),
+    )
+
+
+def strategies_title(moment: Moment) -> str:
+    return f" Strategies  {len(moment.state.strategies)} "
+
+
+def strategy_rows(moment: Moment) -> list[Row]:
+    return [_strategy(moment, name, row) for name, row in moment.state.strategies.items()]
+
+
+def _strategy(moment: Moment, name: str, row: StrategyState) -> Row:
+    sample = row.sample
+    if sample is None:
+        unheard = line(("○ ", "unknown"), name)
+        return Row(name, (unheard, line(("not heard yet", "unknown")), (), (), (), aged(moment, 0, marked=False)))
+    look = moment.look(sample.as_of)
+    glyph, looks = ("●", "good") if sample.healthy and sample.enabled else ("▲", "bad")
+    if look is not Look.OK:
+        glyph, looks, _ = LOOKS[look]
+    word = "" if sample.enabled else " off"
+    aloof = looks if look is not Look.OK else ""
+    return Row(
+        name,
+        (
+            line((f"{glyph} ", looks), (name, aloof), (word, "warn")),
+            _gate(moment, name, sample.gate),
+            line((f"{sample.orders_per_minute}", aloof), (" ord/min", "dim")),
+            line((f"{signed(sample.day_pct)} %", aloof)),
+            _model(sample.model_hash, row.info.model_pin),
+            aged(moment, sample.as_of, marked=False),
+        ),
+    )
+
+
+def _gate(moment: Moment, strategy: str, acts_on: GateState) -> Line:
+    """What the gate says, and loudly where the strategy has not followed."""
+    gate = moment.state.gate_for(strategy)
+    if gate is None:
+        return line(("○ gate unknown", "unknown"))
+    glyph, looks = GATES[gate]
+    if acts_on.rank < gate.rank:
+        return line((f"{glyph} {gate}", looks), (f", acts {acts_on}", "bad"))
+    if moment.down and gate is not GateState.HALTED:
+        return line((f"✕ was {gate}", "cut"))
+    told = moment.state.gate
+    share = told.size_factor if told is not None and gate in (GateState.OPEN, GateState.REDUCED) else 0
+    return line((f"{glyph} {gate} {share * 100:.0f} %", looks))
+
+
+def _model(running: str, pin: str) -> Line:
+    if not running:
+        return line((NONE, "unknown"))
+    if not pin:
+        return line(short(running, 5), (" unpinned", "dim"))
+    return line(short(running, 5), (" = pin", "dim") if running == pin else (" ≠ pin", "bad"))
+
+
+def timeline_lines(moment: Moment, width: int) -> list[Line]:
+    """Oldest first."""
+    lines: list[Line] = []
+    for entry in moment.state.timeline[-200:]:
+        lead = line((f"{clock(entry.ts)} ", "dim"), (f"{TONE_GLYPHS.get(entry.tone, '·')} ", tone(entry.tone)))
+        lines += wrap(lead, entry.text, tone(entry.tone), width)
+    return lines
+
+
+def step_lines(steps: Sequence[Step], width: int, *, roomy: bool) -> list[Line]:
+    """One line a step; with the reason below it where there is room."""
+    lines = []
+    for step in steps:
+        glyph = line((f"{STEP_GLYPHS.get(step.tone, '☐')} ", tone(step.tone)))
+        key = line((f"{step.key} ", "key"))
+        what = (step.what, "" if step.tone == "calm" else tone(step.tone))
+        if roomy:
+            said = wrap(glyph, step.what, what[1], width - 3)
+            lines += [spread(said[0], key, width), *said[1:]]
+            lines += wrap(line("  "), step.why, "dim", width) if step.why else []
+        else:
+            why = f"  {step.why}" if step.why else ""
+            lines.append(spread(line(glyph, what, (why, "dim")), key, width))
+    return lines

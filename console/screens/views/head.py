@@ -1,0 +1,107 @@
+"""The two lines above every room, the banner below them, and the line of keys at the foot."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from console.actions import Action, Console
+from console.desk.moment import Moment
+from console.desk.pull import GateState
+from console.desk.words import age, clock, signed
+from console.screens.views.looks import GATES, aged, mode_band
+from widgets.line import Line, Span, fit, line, spread, text_of, width_of
+
+
+def header(moment: Moment, width: int) -> list[Line]:
+    """Whose desk this is, and how it stands."""
+    return [_identity(moment, width), _standing(moment, width)]
+
+
+def _identity(moment: Moment, width: int) -> Line:
+    state = moment.state
+    accounts = " · ".join(f"{name} {row.info.account or 'account unknown'}" for name, row in state.venues.items())
+    locked = (" READ-ONLY ", "band-warn") if moment.read_only else ("", "")
+    left = line((" ANDON ", "title"), f" {state.name or '?'}  ", mode_band(state.mode), "  ", (accounts, "dim"))
+    return spread(left, line(locked, "  ", (f"{clock(moment.now)}Z ", "title")), width)
+
+
+def _standing(moment: Moment, width: int) -> Line:
+    left = line(" ", gate(moment), "   ", *_money(moment), "   ", *_venues(moment))
+    return spread(left, line(*_guard(moment), " "), width)
+
+
+def gate(moment: Moment) -> Span:
+    """The desk-wide gate, and the share of the normal size that it lets through."""
+    state, told = moment.state.gate_state, moment.state.gate
+    if state is None:
+        return ("GATE ○ UNKNOWN", "unknown")
+    glyph, looks = GATES[state]
+    if moment.down and state is not GateState.HALTED:
+        return (f"GATE ✕ was {state}", "cut")
+    open_share = told.size_factor if told is not None and state in (GateState.OPEN, GateState.REDUCED) else 0
+    text = f"GATE {glyph} {state} {open_share * 100:.0f} %"
+    return (f" {text} ", "band-bad") if state is GateState.HALTED else (text, looks)
+
+
+def _money(moment: Moment) -> tuple[Span, ...]:
+    day, deepest = moment.day_pct, moment.drawdown_pct
+    parts: list[Span] = [("day ", "dim"), (f"{signed(day)} %" if day is not None else "unknown", _known(day))]
+    parts += [("  dd ", "dim"), (f"{deepest:.2f} %" if deepest is not None else "unknown", _known(deepest))]
+    return (*parts, ("  ", ""), *aged(moment, moment.money_as_of))
+
+
+def _known(value: Decimal | None) -> str:
+    return "unknown" if value is None else ""
+
+
+def _venues(moment: Moment) -> tuple[Span, ...]:
+    rows = moment.state.venues.values()
+    answering = sum(row.answers is True for row in rows)
+    asked = all(row.answers is not None for row in rows) and bool(moment.state.venues)
+    looks = "cut" if moment.down else "unknown" if not asked else "" if answering == len(rows) else "bad"
+    return ("venues ", "dim"), (f"{answering}/{len(rows)}", looks)
+
+
+def _guard(moment: Moment) -> tuple[Span, ...]:
+    if not moment.live:
+        return (("ARCHIVE", "title"),)
+    told = age(moment.guard_age) if moment.guard_age is not None else ""
+    if moment.down:
+        return ("guard ", "dim"), (f" ✕ DOWN {told} ", "band-cut")
+    return ("guard ", "dim"), (told, "")
+
+
+def banner(moment: Moment, width: int) -> list[Line]:
+    """Said across the screen while nobody watches; nothing while somebody does."""
+    if not moment.down:
+        return []
+    pulls = "this console is READ-ONLY: K pulls nothing" if moment.read_only else "K still works: it pulls directly"
+    told = f" ✕ GUARD DOWN · {pulls} · all below is as last seen · {moment.down}"
+    return [line((text_of(fit(line(told), width)), "band-cut"))]
+
+
+def footer(actions: Sequence[Action], console: Console, room: str, width: int) -> Line:
+    """Rooms on the left, keys on the right, KILL last; what is disabled is paler, and the first to be abbreviated."""
+    keys: list[Span] = []
+    for action in actions:
+        if action.foot and not action.dangerous:
+            looks = "off" if action.refuses(console) else "key"
+            keys += [(action.shown, looks), (f" {action.label}  ", "off" if looks == "off" else "")]
+    kill = next(action for action in actions if action.dangerous)
+    looks = "off" if kill.refuses(console) else "band-bad"
+    right = line(*keys, (f" {kill.shown} {kill.label} ", looks))
+    rooms = [action for action in actions if action.room]
+    whole = _rooms(rooms, console, room, brief=False)
+    left = whole if width_of(whole) + width_of(right) <= width else _rooms(rooms, console, room, brief=True)
+    return spread(left, right, width)
+
+
+def _rooms(rooms: Sequence[Action], console: Console, room: str, *, brief: bool) -> Line:
+    spans: list[Span] = [(" ", "")]
+    for action in rooms:
+        if action.room == room:
+            spans += [(f" {action.shown} {action.label} ", "band-calm"), (" ", "")]
+        elif not action.refuses(console):
+            spans += [(f" {action.shown}", "key"), (f" {action.label}  ", "")]
+        else:
+            spans.append((f"{action.shown} " if brief else f"{action.shown} {action.label}  ", "off"))
+    return line(*spans)

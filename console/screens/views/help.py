@@ -1,0 +1,33 @@
+"""Help, from the registry and the table of looks, so that neither can drift."""
+
+from collections.abc import Sequence
+
+from console.actions import Action, Console
+from console.screens.views.looks import LOOKS
+from widgets.line import BLANK, Line, cut, line, width_of
+
+
+def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]:
+    """Actions by group, the cord first; then what the glyphs mean."""
+    groups = dict.fromkeys(["Cord", *(action.group for action in actions)])
+    told: list[Line] = []
+    for group in groups:
+        told += [_action(action, console, width) for action in actions if action.group == group]
+        told.append(BLANK)
+    parts = [
+        part for glyph, looks, meaning in LOOKS.values() for part in ((f"{glyph} ", looks), (f"{_word(meaning)}  ", ""))
+    ]
+    told.append(cut(line(("  looks  ", "dim"), *parts), width))
+    return told
+
+
+def _word(meaning: str) -> str:
+    return meaning.partition(":")[0]
+
+
+def _action(action: Action, console: Console, width: int) -> Line:
+    refusal = action.refuses(console)
+    keys = f"{action.shown} F10" if action.dangerous else action.shown
+    lead = line((f"{keys:>7}  ", "off" if refusal else "key"), (f"{action.label:<10}", "off" if refusal else "title"))
+    about = (refusal or action.help, "off" if refusal else "")
+    return cut(line(lead, about), max(width, width_of(lead)))

@@ -1,0 +1,86 @@
+"""The screenshots of the README and the docs, drawn by the real screens from small histories: `make pictures`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from textual.pilot import Pilot
+
+from console.app import AndonApp
+from console.desk.source import Update
+from console.desk.words import SECOND
+from tests.support import scenario
+
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
+
+
+class Clock:
+    """A clock that stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = scenario.NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Picture(NamedTuple):
+    """`press` are keys, `later` seconds that pass before the last look."""
+
+    name: str
+    updates: Callable[[], list[Update]]
+    press: tuple[str, ...] = ()
+    later: float = 0
+
+
+PICTURES = (
+    Picture("desk-calm", lambda: scenario.calm().updates),
+    Picture("desk-burning", lambda: scenario.burning().updates),
+    Picture("desk-halted", lambda: scenario.partial().updates),
+    Picture("desk-guard-down", scenario.detached),
+    Picture("book-equal", lambda: scenario.calm().updates, ("2",)),
+    Picture("book-different", lambda: scenario.differing().updates, ("2",), 6),
+    Picture("cord", lambda: scenario.burning().updates, ("K",)),
+    Picture("verdict-requested", lambda: scenario.requested().updates, ("v",)),
+    Picture("verdict-partial", lambda: scenario.partial().updates, ("v",)),
+    Picture("verdict-unknown", lambda: scenario.unknown().updates, ("v",)),
+    Picture("verdict-verified", lambda: scenario.verified().updates, ("v",)),
+    Picture("help", lambda: scenario.calm().updates, ("question_mark",)),
+)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until what was asked for has been drawn."""
+    for _ in range(3):
+        await pilot.pause(0.12)
+
+
+async def draw(picture: Picture, size: tuple[int, int], theme: str = "dark") -> str:
+    """The picture as SVG."""
+    clock = Clock()
+    app = AndonApp(scenario.FakeSource(picture.updates()), scenario.RecordingCord(), clock=clock, theme=theme)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press(*picture.press)
+        await settle(pilot)
+        clock.now += int(picture.later * SECOND)
+        await settle(pilot)
+        drawn = app.export_screenshot(title=f"andon · {picture.name}")
+        return drawn.replace("<svg ", '<svg xml:space="preserve" ', 1)  # some viewers drop leading blanks without it
+
+
+def main(names: list[str]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for picture in PICTURES:
+        for label, size in SIZES.items():
+            if not names or picture.name in names:
+                file = FOLDER / f"{picture.name}-{label}.svg"
+                file.write_text(asyncio.run(draw(picture, size)), "utf-8")
+                print(file.relative_to(FOLDER.parents[1]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

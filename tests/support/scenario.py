@@ -1,0 +1,352 @@
+"""Small histories of a desk, told as records with a fixed clock: for snapshots and for the pictures in the docs."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from decimal import Decimal as D
+from typing import Any
+
+from console.desk import events as ev
+from console.desk.events import AnyEvent, Record
+from console.desk.pull import GateState, Level, Scope, Verdict
+from console.desk.source import Attached, Detached, Update
+from console.desk.state import fold_all
+from console.desk.words import SECOND
+
+NOW = 1_773_671_527 * SECOND  # 2026-03-16 14:32:07 UTC
+MODELS = {"momentum": "7c1f52d0a9", "meanrev": "90ab13c4ee", "maker": "5e2d77b6f1"}
+PULL = "p-20260316-1431"
+
+MONITORS = (
+    ev.MonitorInfo("worker-liveness", "worker liveness", "INFRA", "fails 2×", "PAGE"),
+    ev.MonitorInfo("broker-heartbeat", "broker heartbeat p95", "INFRA", "> 500 ms", "PAGE"),
+    ev.MonitorInfo("bar-age", "bar age", "DATA", "> 2×", "PAGE"),
+    ev.MonitorInfo("orders-per-minute", "orders per minute", "INFRA", "> 120", "PAGE"),
+    ev.MonitorInfo("day-pnl", "day P&L, drawdown", "PNL", "3 % · 6 %", "PAGE"),
+    ev.MonitorInfo("error-rate", "errors per minute", "INFRA", "> 10", "PAGE"),
+)
+
+
+class Story:
+    """Events at seconds before (negative) or after `NOW`, numbered as their writer would number them."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._seq: dict[str, int] = {}
+
+    def at(self, seconds: float, *events: AnyEvent, actor: str = "guard", writer: str = "guard") -> "Story":
+        for event in events:
+            record = Record(ts=NOW + int(seconds * SECOND), writer=writer, actor=actor, event=event)
+            if record.durable:
+                self._seq[writer] = self._seq.get(writer, 0) + 1
+                record = Record(record.ts, writer, actor, event, self._seq[writer])
+            self.records.append(record)
+        return self
+
+    @property
+    def updates(self) -> list[Update]:
+        """As a console gets them that attaches now."""
+        return [Attached(fold_all(self.records))]
+
+
+class FakeSource:
+    """Replays updates, then stays silent, as a source does on which nothing happens. Commands are kept."""
+
+    live = True
+
+    def __init__(self, updates: Iterable[Update], refuses: str = "") -> None:
+        self._updates = list(updates)
+        self._refuses = refuses
+        self.commands: list[tuple[str, dict[str, str]]] = []
+
+    async def updates(self) -> AsyncIterator[Update]:
+        for update in self._updates:
+            yield update
+
+    async def command(self, name: str, /, **arguments: str) -> str:
+        self.commands.append((name, arguments))
+        if self._refuses:
+            raise RuntimeError(self._refuses)
+        return "kept in the journal"
+
+
+class RecordingCord:
+    """Remembers pulls, and does nothing else."""
+
+    def __init__(self, on_pull: Callable[[Level, Scope], None] | None = None) -> None:
+        self.pulls: list[tuple[Level, Scope, str]] = []
+        self._on_pull = on_pull
+
+    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+        self.pulls.append((level, scope, origin))
+        if self._on_pull is not None:
+            self._on_pull(level, scope)
+        return PULL
+
+
+def position(symbol: str, qty: int, price: str) -> ev.Position:
+    return ev.Position(symbol=symbol, qty=D(qty), avg_price=D(price), mark=D(price))
+
+
+def order(name: str, client: str, symbol: str, side: str, qty: int, **more: Any) -> ev.Order:
+    return ev.Order(
+        id=name,
+        client_order_id=client,
+        symbol=symbol,
+        side=side,
+        qty=D(qty),
+        filled_qty=D(0),
+        type=more.pop("type", "limit"),
+        status=more.pop("status", "new"),
+        created=NOW - 40 * SECOND,
+        **more,
+    )
+
+
+SIM1_POSITIONS = (
+    position("AAPL", 420, "228.40"),
+    position("MSFT", 150, "412.10"),
+    position("NVDA", -60, "171.25"),
+)
+SIM2_POSITIONS = (position("SPY", -35, "561.30"),)
+SIM1_ORDERS = (
+    order("8f1c02", "momentum-0001", "AAPL", "buy", 20, limit_price=D("228.10")),
+    order("8f1c03", "momentum-0002", "MSFT", "sell", 10, limit_price=D("413.00")),
+    order("8f1c04", "meanrev-0007", "NVDA", "buy", 15, limit_price=D("170.80")),
+    order("8f1c05", "momentum-0001-sl", "AAPL", "sell", 420, type="stop", stop_price=D("221.00"), protective=True),
+)
+SIM2_ORDERS = (
+    order("a7e110", "maker-0101", "SPY", "buy", 5, limit_price=D("561.20")),
+    order("a7e111", "maker-0102", "SPY", "sell", 5, limit_price=D("561.40")),
+)
+
+
+def described(mode: str = "simulated") -> ev.DeskDescribed:
+    return ev.DeskDescribed(
+        name="demo",
+        mode=mode,
+        venues=(
+            ev.VenueInfo("sim1", "alpaca", "http://127.0.0.1:4100", "PA3T91LQ", "+1 555 0100"),
+            ev.VenueInfo("sim2", "alpaca", "http://127.0.0.1:4100", "PA3T92MK", "+1 555 0177"),
+        ),
+        strategies=(
+            ev.StrategyInfo("momentum", "sim1", ("AAPL", "MSFT"), MODELS["momentum"]),
+            ev.StrategyInfo("meanrev", "sim1", ("NVDA",), MODELS["meanrev"]),
+            ev.StrategyInfo("maker", "sim2", ("SPY",), MODELS["maker"]),
+        ),
+        config_hash="c0ffee",
+        monitors=MONITORS,
+    )
+
+
+def begun(mode: str = "simulated") -> Story:
+    """A desk that trades: described, gate open, venues answering, strategies heard, every monitor fine."""
+    story = Story()
+    story.at(-3600, described(mode), ev.GuardStarted("0.1.0", 4711, recovered=0))
+    story.at(-3599, ev.GateChanged(GateState.OPEN, D(1), "started"))
+    story.at(-3598, ev.VenueChanged("sim1", True), ev.VenueChanged("sim2", True))
+    story.at(-3598, ev.SessionChanged("sim1", True), ev.SessionChanged("sim2", True))
+    for name in MODELS:
+        story.at(-3597, ev.StrategyChanged(name, "up", f"model {MODELS[name][:4]}…"))
+    return story
+
+
+def heard(story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rate: int = 12) -> Story:
+    """The latest samples of everything that is well."""
+    as_of = NOW - int(ago * SECOND)
+    for venue, positions, orders, equity, day in (
+        ("sim1", SIM1_POSITIONS, SIM1_ORDERS, "99580.00", "-0.42"),
+        ("sim2", SIM2_POSITIONS, SIM2_ORDERS, "100110.00", "0.11"),
+    ):
+        story.at(-ago, ev.Heartbeat(venue, 4200), ev.AccountRead(venue, D(equity), D(day), D("1.10"), as_of))
+        story.at(-ago, ev.PositionsRead(venue, positions, as_of), ev.OrdersRead(venue, orders, as_of))
+    held = {"momentum": SIM1_POSITIONS[:2], "meanrev": SIM1_POSITIONS[2:], "maker": SIM2_POSITIONS}
+    working = {
+        "momentum": ("momentum-0001", "momentum-0002", "momentum-0001-sl"),
+        "meanrev": ("meanrev-0007",),
+        "maker": ("maker-0101", "maker-0102"),
+    }
+    days = {"momentum": "0.12", "meanrev": "-0.61", "maker": "0.11"}
+    for name, model in MODELS.items():
+        story.at(-ago, sampled(name, model, gate, rate, days[name], as_of))
+        story.at(-ago, ev.BookRead(name, held[name], working[name], as_of))
+    return story
+
+
+def sampled(name: str, model: str, gate: GateState, rate: int, day: str, as_of: int) -> ev.StrategySampled:
+    return ev.StrategySampled(
+        strategy=name,
+        healthy=True,
+        enabled=True,
+        gate=gate,
+        orders_sent=140,
+        orders_per_minute=rate,
+        fills=96,
+        predictions=2000,
+        day_pct=D(day),
+        model_hash=model,
+        as_of=as_of,
+    )
+
+
+def monitored(story: Story, *, heartbeat: str = "ok", unknown: bool = False, ago: float = 1) -> Story:
+    """Twelve readings of each monitor."""
+    rising = [0.2, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.1, 1.4, 1.6]
+    for step in range(12):
+        at, as_of = -ago - (11 - step), NOW - int((ago + 11 - step) * SECOND)
+        beating = rising[step] if heartbeat == "firing" else 0.05 + 0.02 * (step % 3)
+        fires = heartbeat == "firing" and beating > 1
+        story.at(
+            at,
+            ev.MonitorSampled("worker-liveness", "ok", "3/3 up", 0.0, as_of),
+            ev.MonitorSampled(
+                "broker-heartbeat", "firing" if fires else "ok", f"{int(beating * 500)} ms", beating, as_of
+            ),
+            ev.MonitorSampled("bar-age", *(("unknown", "no bars read", None) if unknown and step > 6 else
+                                           ("ok", "0.8×", 0.4 + 0.1 * (step % 2))), as_of),
+            ev.MonitorSampled("orders-per-minute", "ok", "36", 0.3 + 0.05 * (step % 4), as_of),
+            ev.MonitorSampled("day-pnl", "ok", "−0.16 % · 1.10 %", 0.18, as_of),
+            ev.MonitorSampled("error-rate", "ok", "0", 0.0, as_of),
+        )  # fmt: skip
+    return story
+
+
+def calm(mode: str = "simulated") -> Story:
+    story = monitored(heard(begun(mode)))
+    story.at(-600, ev.MonitorChanged("orders-per-minute", "ok", "firing", "131 > 120", "PAGE"))
+    story.at(-540, ev.MonitorChanged("orders-per-minute", "firing", "ok", "64", "PAGE"))
+    story.records.sort(key=lambda record: record.ts)
+    return beaten(monitored(story))
+
+
+def beaten(story: Story, ago: float = 0.2) -> Story:
+    return story.at(-ago, ev.GuardBeat())
+
+
+def pulled(level: Level = Level.L3, *, reason: str = "acks silent", burns: bool = True) -> Story:
+    """Somebody pulled the cord twelve seconds ago, because a broker slowed down."""
+    story = begun()
+    if burns:
+        story.at(-27, ev.MonitorChanged("broker-heartbeat", "pending", "firing", "812 ms > 500 ×3", "PAGE"))
+    story.at(-12, ev.Pulled(PULL, level.value, "desk", "", "console", "guard", ("sim1", "sim2"), 60), actor="ana")
+    story.at(-12, ev.GateChanged(GateState.HALTED, D(0), "L3 desk by ana"))
+    story.at(-12, ev.LatchSet(PULL))
+    for venue in ("sim1", "sim2"):
+        story.at(-11.998, ev.CordSent(PULL, venue, "cancel_all", 1))
+    if reason:
+        story.at(-4, ev.PullReason(PULL, reason), actor="ana")
+    return story
+
+
+def requested() -> Story:
+    story = pulled(reason="")
+    for venue, items in (("sim1", 4), ("sim2", 2)):
+        story.at(-11.9, ev.CordAnswered(PULL, venue, "cancel_all", "acked", items=items, status=207, took_ms=92))
+        story.at(-11.5, ev.QuietRestarted(PULL, venue, "no open order"))
+        story.at(
+            -11.5,
+            ev.VenueVerdict(
+                PULL, venue, Verdict.REQUESTED, "no open order; quiet so far", t_blocked=NOW - int(11.5 * SECOND)
+            ),
+        )
+    return stopped(story)
+
+
+def partial() -> Story:
+    story = pulled()
+    story.at(-11.9, ev.CordAnswered(PULL, "sim1", "cancel_all", "acked", items=4, status=207, took_ms=92))
+    story.at(-11.5, ev.QuietRestarted(PULL, "sim1", "no open order"))
+    story.at(
+        -11.5,
+        ev.VenueVerdict(PULL, "sim1", Verdict.REQUESTED, "no open order; quiet so far", t_blocked=NOW - 11 * SECOND),
+    )
+    story.at(
+        -11.8,
+        ev.CordAnswered(
+            PULL, "sim2", "cancel_all", "acked", items=2, status=207, took_ms=180, failed=("a7e111",), detail="1 of 2"
+        ),
+    )
+    story.at(-11, ev.VenueVerdict(PULL, "sim2", Verdict.PARTIAL, "1 order stands", standing=("a7e111",)))
+    return stopped(story)
+
+
+def unknown() -> Story:
+    story = pulled()
+    story.at(-11.9, ev.CordAnswered(PULL, "sim1", "cancel_all", "acked", items=4, status=207, took_ms=92))
+    story.at(-11.5, ev.QuietRestarted(PULL, "sim1", "no open order"))
+    story.at(
+        -11.5,
+        ev.VenueVerdict(PULL, "sim1", Verdict.REQUESTED, "no open order; quiet so far", t_blocked=NOW - 11 * SECOND),
+    )
+    story.at(-7, ev.CordAnswered(PULL, "sim2", "cancel_all", "ambiguous", detail="no answer in 5 s", took_ms=5000))
+    story.at(-7, ev.VenueChanged("sim2", False, "no answer in 5 s"))
+    story.at(-7, ev.VenueVerdict(PULL, "sim2", Verdict.UNKNOWN, "does not answer since 14:31:55Z"))
+    return stopped(story)
+
+
+def verified(level: Level = Level.L3) -> Story:
+    story = begun()
+    start = -83.0
+    flat = level.flattens
+    story.at(start, ev.Pulled(PULL, level.value, "desk", "", "console", "guard", ("sim1", "sim2"), 60), actor="ana")
+    story.at(start, ev.GateChanged(GateState.HALTED, D(0), f"{level} desk by ana"), ev.LatchSet(PULL))
+    for number, (venue, items) in enumerate((("sim1", 4), ("sim2", 2))):
+        story.at(start + 0.002, ev.CordSent(PULL, venue, "cancel_all", 1))
+        story.at(start + 0.1, ev.CordAnswered(PULL, venue, "cancel_all", "acked", items=items, status=207, took_ms=92))
+        story.at(start + 0.4 + number, ev.QuietRestarted(PULL, venue, "no open order"))
+        story.at(
+            start + 61 + number,
+            ev.VenueVerdict(
+                PULL,
+                venue,
+                Verdict.VERIFIED,
+                "no open order, no new order, no fill",
+                t_blocked=NOW + int((start + 0.4 + number) * SECOND),
+                t_flat=NOW + int((start + 0.9 + number) * SECOND) if flat else 0,
+                t_verified=NOW + int((start + 61 + number) * SECOND),
+            ),
+        )
+    story.at(-60, ev.PullReason(PULL, "acks silent"), actor="ana")
+    return stopped(story, heartbeat="ok")
+
+
+def stopped(story: Story, *, heartbeat: str = "firing") -> Story:
+    """Strategies have followed the gate, and nothing is open any more where a venue answers."""
+    heard(story, gate=GateState.HALTED, rate=0)
+    silent = {
+        record.event.venue
+        for record in story.records
+        if isinstance(record.event, ev.VenueVerdict) and record.event.verdict is Verdict.UNKNOWN
+    }
+    for venue in ("sim1", "sim2"):
+        if venue in silent:
+            story.at(-1, ev.PositionsRead(venue, (), NOW, unknown="no answer in 5 s"))
+            story.at(-1, ev.OrdersRead(venue, (), NOW, unknown="no answer in 5 s"))
+        else:
+            story.at(-1, ev.OrdersRead(venue, (), NOW - SECOND))
+    for name in MODELS:
+        story.at(-1, ev.BookRead(name, (), (), NOW - SECOND))
+    return beaten(monitored(story, heartbeat=heartbeat))
+
+
+def burning() -> Story:
+    """A slow broker, a feed without data, and nobody has pulled yet."""
+    story = heard(begun())
+    story.at(-27, ev.MonitorChanged("broker-heartbeat", "pending", "firing", "812 ms > 500 ×3", "PAGE"))
+    story.at(-9, ev.MonitorChanged("bar-age", "ok", "unknown", "no bars read", "PAGE"))
+    return beaten(monitored(story, heartbeat="firing", unknown=True))
+
+
+def detached() -> list[Update]:
+    """The guard was killed 43 seconds ago; what was known then is still on the screen."""
+    story = beaten(monitored(heard(begun(), ago=44), ago=44), ago=43)
+    return [*story.updates, Detached("connection refused")]
+
+
+def differing() -> Story:
+    """A fill that the book never heard of, an order nobody here sent, and one that is just being filled."""
+    story = heard(begun(), ago=1)
+    as_of = NOW - SECOND
+    ghost = position("TSLA", 25, "248.00")
+    foreign = order("c3d900", "mobile-app", "TSLA", "sell", 25)
+    story.at(-1, ev.PositionsRead("sim1", (position("AAPL", 440, "228.40"), *SIM1_POSITIONS[1:], ghost), as_of))
+    story.at(-1, ev.OrdersRead("sim1", (*SIM1_ORDERS, foreign), as_of))
+    return beaten(monitored(story))
