@@ -87,9 +87,15 @@ def judge(spec: MonitorSpec, before: Condition, reading: Reading, *, now: int, c
     return Condition(PENDING if streak else OK, streak, now)
 
 
-def due(spec: MonitorSpec, before: Condition, now: int) -> bool:
-    """Whether it is time to judge. What begins (or was unknown, or closed) does not wait for its first word."""
-    return (before.state in (UNKNOWN, CLOSED) and not before.streak) or now - before.judged >= int(spec.every * 1e9)
+def due(spec: MonitorSpec, before: Condition, reading: Reading, *, now: int, closed: bool) -> bool:
+    """Whether it is time to judge. Only what may add to the count waits for its turn: what begins, ends, clears or is
+    lost from sight is said at once."""
+    if now - before.judged >= int(spec.every * 1e9) or reading.value is None or (closed and spec.session):
+        return True
+    if before.state in (UNKNOWN, CLOSED):
+        return not before.streak
+    over = reading.value > (spec.threshold or 0.0) if reading.streak is None else bool(reading.streak)
+    return not over and before.state != OK
 
 
 def level(spec: MonitorSpec, reading: Reading) -> float | None:

@@ -71,7 +71,7 @@ class Monitors:
         for spec in self._specs:
             before = self._conditions[spec.id]
             reading = self._metrics[spec.id].read(self._hub.state, now)
-            if due(spec, before, now) or reading.value is None or (outside and spec.session):
+            if due(spec, before, reading, now=now, closed=outside):
                 self._conditions[spec.id] = judge(spec, before, reading, now=now, closed=outside)
             state = self._conditions[spec.id].state
             text = "outside the session" if state == CLOSED else reading.text
@@ -81,7 +81,7 @@ class Monitors:
             was = self._told.get(spec.id, "unknown")
             if state != was:
                 self._told[spec.id] = state
-                said = f"{reading.text} {spec.says}" if state in ("firing", "pending") else text
+                said = f"{reading.text} ({spec.says})" if state in ("firing", "pending") else text
                 self._hub.journal(
                     ev.MonitorChanged(monitor=spec.id, was=was, now=state, text=said, channel=spec.channel)
                 )

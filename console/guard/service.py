@@ -188,6 +188,7 @@ class Guard:
         self._ended.set()
 
     async def _close(self, http: Http | None) -> None:
+        await self.telemetry.end()
         last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
         with contextlib.suppress(TimeoutError, OSError):
             await asyncio.wait_for(asyncio.wrap_future(last), CLOSE_SECONDS)
@@ -197,7 +198,6 @@ class Guard:
         if http is not None:
             (self.folder / "http.json").unlink(missing_ok=True)
             await http.stop()
-        await self.telemetry.end()
         await asyncio.gather(
             *(venue.aclose() for venue in self.venues.values()), *(host.aclose() for host in self.hosts.values())
         )

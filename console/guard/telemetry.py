@@ -19,7 +19,7 @@ from console.guard.hub import Hub
 BODY_LIMIT = 4 << 20
 QUEUE_BYTES = 16 << 20
 RESTART_SECONDS = 1.0
-END_SECONDS = 5.0
+END_SECONDS = 2.0
 
 
 class Telemetry:
