@@ -52,7 +52,7 @@ def _command_at(words: Sequence[str]) -> int:
 
 
 def _kill(words: list[str]) -> int:
-    from console.cord.kill import main as kill
+    from console.cord.command import main as kill
 
     return kill(words)
 

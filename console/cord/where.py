@@ -1,6 +1,5 @@
 """Where a desk's state lies, found without reading YAML: a desk.yaml that does not parse must not hide the cord."""
 
-import json
 import os
 
 SYSTEM_STATE = "/var/lib/andon"
@@ -81,6 +80,8 @@ def _all() -> list[str]:
 
 
 def _mode(folder: str) -> str:
+    import json  # only where there is a choice to make: it costs milliseconds
+
     try:
         with open(os.path.join(folder, "cord.json"), "rb") as file:
             return str(json.loads(file.read()).get("mode", ""))
