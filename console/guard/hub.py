@@ -95,6 +95,8 @@ class Hub:
         """Look after what the disk does not take. For ever."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
+            if not self._refused and not self._inflight:
+                self.refusal = ""
             again, self._refused = self._refused, deque(maxlen=self._refused.maxlen)
             for pending in again:
                 subject = _subject(pending.event)
@@ -131,8 +133,6 @@ class Hub:
             if isinstance(pending.event, CORD_EVENTS):
                 self._show(pending)
             return
-        if self.refusal and not self._refused:
-            self.refusal = ""
         self.journaled += 1
         record = done.result()
         self._acknowledged[record.seq] = (record, pending)

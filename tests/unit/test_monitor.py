@@ -1,0 +1,300 @@
+"""Monitors: when something is broken, and how sure one has to be."""
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.desk import events as ev
+from console.desk.metrics import (
+    MINUTE,
+    SECOND,
+    BarAge,
+    ErrorsPerMinute,
+    HeartbeatP95,
+    LossOfLimit,
+    Metric,
+    OrdersPerMinute,
+    WorkersDown,
+)
+from console.desk.monitor import Condition, MonitorSpec, Reading, due, judge, level, percentile
+from console.desk.pull import GateState
+from console.desk.state import DeskState, fold
+from console.guard.monitors import load_monitors
+
+LIMITS = {
+    "daily_loss_pct": Decimal(3),
+    "drawdown_pct": Decimal(6),
+    "orders_per_minute": Decimal(120),
+    "errors_per_minute": Decimal(10),
+}
+START = 1_800_000_000 * SECOND  # the beginning of a minute
+SPECS = {spec.id: spec for spec in load_monitors(LIMITS)}
+
+
+class Desk:
+    """A state and a metric that see the same events."""
+
+    def __init__(self, metric: Metric, venues: tuple[str, ...] = ("a",), strategies: tuple[str, ...] = ("s",)) -> None:
+        self.metric = metric
+        self.state = DeskState()
+        self.seq = 0
+        self.tell(
+            START,
+            ev.DeskDescribed(
+                name="d",
+                mode="simulated",
+                venues=tuple(ev.VenueInfo(name, "alpaca", "") for name in venues),
+                strategies=tuple(ev.StrategyInfo(name, venues[0], ("X",), "pin") for name in strategies),
+                config_hash="",
+            ),
+        )
+        for name in venues:
+            self.tell(START, ev.SessionChanged(venue=name, open=True))
+
+    def tell(self, ts: int, event: ev.AnyEvent) -> None:
+        durable = not isinstance(event, ev.Sample)
+        self.seq += durable
+        record = ev.Record(ts=ts, writer="guard", actor="guard", event=event, seq=self.seq if durable else 0)
+        self.state = fold(self.state, record)
+        self.metric.observe(record)
+
+    def read(self, now: int) -> Reading:
+        return self.metric.read(self.state, now)
+
+    def sample(self, ts: int, strategy: str = "s", **changes: object) -> None:
+        told: dict[str, object] = {
+            "healthy": True,
+            "enabled": True,
+            "gate": GateState.OPEN,
+            "orders_sent": 0,
+            "orders_per_minute": 0,
+            "fills": 0,
+            "predictions": 0,
+            "day_pct": Decimal(0),
+            "model_hash": "pin",
+            **changes,
+        }
+        self.tell(ts, ev.StrategySampled(strategy=strategy, as_of=ts, **told))  # type: ignore[arg-type]
+
+    def beats(self, minute: int, *latencies_ms: float | None, venue: str = "a") -> None:
+        for index, ms in enumerate(latencies_ms):
+            us = None if ms is None else int(ms * 1000)
+            self.tell(START + minute * MINUTE + index * SECOND, ev.Heartbeat(venue=venue, latency_us=us))
+
+
+# --- judging ---
+
+
+def run(spec: MonitorSpec, readings: list[float | None]) -> list[str]:
+    """The states that judgements at the monitor's own pace go through."""
+    condition, states = Condition(), []
+    for index, value in enumerate(readings):
+        condition = judge(spec, condition, Reading(value, ""), now=index, closed=False)
+        states.append(condition.state)
+    return states
+
+
+def test_a_monitor_is_pending_until_it_was_over_often_enough() -> None:
+    liveness = SPECS["worker-liveness"]
+    assert run(liveness, [0, 1, 1, 1, 0, 1]) == ["ok", "pending", "firing", "firing", "ok", "pending"]
+
+
+def test_no_data_is_unknown_and_neither_proves_nor_ends_a_fault() -> None:
+    assert run(SPECS["worker-liveness"], [None, 1, None, 1]) == ["unknown", "pending", "unknown", "firing"]
+
+
+def test_at_the_threshold_is_not_over_it() -> None:
+    assert run(SPECS["bar-age"], [2.0, 2.01]) == ["ok", "firing"]
+
+
+def test_outside_the_session_it_is_closed_and_counts_anew() -> None:
+    spec = SPECS["worker-liveness"]
+    pending = judge(spec, Condition(), Reading(1, ""), now=0, closed=False)
+    assert judge(spec, pending, Reading(1, ""), now=1, closed=True) == Condition("closed", 0, 1)
+    assert judge(spec, pending, Reading(None, ""), now=1, closed=True).state == "closed"
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 5)), max_size=30))
+def test_no_data_is_never_green(readings: list[float | None]) -> None:
+    for spec in SPECS.values():
+        for value, state in zip(readings, run(spec, readings), strict=True):
+            assert (state == "unknown") == (value is None)
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=20))
+def test_it_fires_exactly_when_enough_in_a_row_are_over(readings: list[float]) -> None:
+    spec = SPECS["worker-liveness"]
+    streak = 0
+    for value, state in zip(readings, run(spec, readings), strict=True):
+        streak = streak + 1 if value else 0
+        assert state == ("firing" if streak >= spec.breaches else "pending" if streak else "ok")
+
+
+def test_what_clears_is_said_at_once_and_what_worsens_waits_for_its_turn() -> None:
+    spec = SPECS["worker-liveness"]
+    pending = judge(spec, Condition(), Reading(1, ""), now=0, closed=False)
+    soon, later = 5 * SECOND, 30 * SECOND
+    assert not due(spec, pending, Reading(1, ""), now=soon, closed=False)
+    assert due(spec, pending, Reading(1, ""), now=later, closed=False)
+    assert due(spec, pending, Reading(0, ""), now=soon, closed=False)
+    assert due(spec, pending, Reading(None, ""), now=soon, closed=False)
+    lost = judge(spec, pending, Reading(None, ""), now=soon, closed=False)
+    assert not due(spec, lost, Reading(1, ""), now=soon + SECOND, closed=False)  # two checks 30 s apart, not 6
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
+def test_a_percentile_is_the_smallest_value_that_covers_its_share(values: list[float], share: float) -> None:
+    found = percentile(values, share)
+    assert found in values
+    assert sum(value <= found for value in values) >= share * len(values) - 1e-9
+    assert sum(value < found for value in values) < share * len(values) + 1e-9
+
+
+def test_the_curve_is_in_thresholds() -> None:
+    assert level(SPECS["broker-heartbeat"], Reading(250, "")) == 0.5
+    assert level(SPECS["broker-heartbeat"], Reading(math.inf, "")) == 2.0
+    assert level(SPECS["broker-heartbeat"], Reading(None, "")) is None
+
+
+# --- the file ---
+
+
+def test_the_six_monitors_carry_the_thresholds_that_were_given() -> None:
+    facts = {spec.id: (spec.threshold, spec.breaches, spec.every, spec.channel, spec.layer) for spec in SPECS.values()}
+    assert facts == {
+        "worker-liveness": (0, 2, 30, "PAGE", "INFRA"),
+        "broker-heartbeat": (500, 3, 10, "PAGE", "INFRA"),
+        "bar-age": (2, 1, 5, "PAGE", "DATA"),
+        "orders-per-minute": (120, 1, 5, "PAGE", "INFRA"),
+        "day-pnl": (1, 1, 5, "PAGE", "PNL"),
+        "error-rate": (10, 1, 5, "PAGE", "INFRA"),
+    }
+    assert SPECS["day-pnl"].says == "−3 % · 6 %"
+
+
+def test_an_entry_without_a_threshold_or_with_an_unknown_limit_is_refused() -> None:
+    bare = MonitorSpec(id="x", layer="", name="", metric="", says="", channel="", every=1, meaning="")
+    with pytest.raises(ValueError, match="threshold"):
+        bare.under(LIMITS)
+    with pytest.raises(ValueError, match="daily_loss_pct"):
+        MonitorSpec(
+            id="x", layer="", name="", metric="", says="", channel="", every=1, meaning="", limit="nothing"
+        ).under(LIMITS)
+
+
+# --- the metrics ---
+
+
+def test_a_strategy_is_down_when_it_is_silent_unhealthy_or_runs_another_model() -> None:
+    desk = Desk(WorkersDown(), strategies=("s", "t"))
+    desk.sample(START)
+    assert desk.read(START).value is None
+    desk.sample(START, "t")
+    assert desk.read(START) == Reading(0, "2/2 up")
+    desk.sample(START, "t", model_hash="another")
+    assert desk.read(START).text == "1/2 up, t runs model another, not its pin pin"
+    desk.sample(START, "t", healthy=False, why="connection refused")
+    assert desk.read(START).text == "1/2 up, t connection refused"
+    assert desk.read(START + 11 * SECOND).value == 2
+
+
+def test_one_that_never_answered_is_down_after_a_while() -> None:
+    desk = Desk(WorkersDown())
+    assert desk.read(START).value is None
+    assert desk.read(START + 10 * SECOND).text == "0/1 up, s never answered"
+
+
+def test_three_full_slow_minutes_in_a_row_fire_and_the_current_one_does_not_count() -> None:
+    desk = Desk(HeartbeatP95(500))
+    spec = SPECS["broker-heartbeat"]
+    streaks = []
+    for minute in range(5):
+        desk.beats(minute, *[900.0] * 6)
+        reading = desk.read(START + minute * MINUTE + 6 * SECOND)
+        streaks.append((reading.streak, judge(spec, Condition(), reading, now=0, closed=False).state))
+    assert streaks == [(0, "ok"), (1, "pending"), (2, "pending"), (3, "firing"), (4, "firing")]
+    desk.beats(5, *[5.0] * 6)
+    assert desk.read(START + 6 * MINUTE).streak == 0
+
+
+def test_an_answer_that_never_came_is_slower_than_any() -> None:
+    desk = Desk(HeartbeatP95(500))
+    desk.beats(0, *[3.0] * 9, None)
+    reading = desk.read(START + 10 * SECOND)
+    assert reading.value == math.inf
+    assert reading.text == "a does not answer"
+
+
+def test_one_slow_answer_of_many_is_none_of_the_95_percent() -> None:
+    desk = Desk(HeartbeatP95(500))
+    desk.beats(0, *[3.0] * 39, 900.0)
+    assert desk.read(START + 50 * SECOND).text == "3 ms"
+
+
+def test_a_venue_that_was_not_asked_makes_the_heartbeat_unknown() -> None:
+    desk = Desk(HeartbeatP95(500), venues=("a", "b"))
+    desk.beats(0, 3.0)
+    assert desk.read(START + SECOND).value is None
+    desk.beats(0, 3.0, venue="b")
+    assert desk.read(START + SECOND).value == 3.0
+    assert desk.read(START + 5 * MINUTE).value is None
+
+
+def test_the_oldest_bar_counts_and_a_missing_one_is_unknown() -> None:
+    desk = Desk(BarAge(), venues=("a", "b"))
+    desk.tell(START, ev.BarsRead("a", 2, 0.5, "X", START))
+    assert desk.read(START).value is None
+    desk.tell(START, ev.BarsRead("b", 2, 1.5, "Y", START))
+    assert desk.read(START) == Reading(1.5, "1.5×")
+    desk.tell(START, ev.BarsRead("b", 1, None, "Y", START, why="no bar of Y"))
+    assert desk.read(START).value is None
+    desk.tell(START, ev.BarsRead("a", 2, 2.5, "X", START))
+    assert desk.read(START).value == 2.5  # what is known is over: that b is unknown does not hide it
+
+
+def test_a_venue_outside_its_session_does_not_count() -> None:
+    desk = Desk(BarAge(), venues=("a", "b"))
+    desk.tell(START, ev.BarsRead("a", 2, 0.5, "X", START))
+    desk.tell(START, ev.BarsRead("b", 2, 900.0, "Y", START))
+    desk.tell(START, ev.SessionChanged(venue="b", open=False))
+    assert desk.read(START).value == 0.5
+
+
+def test_orders_are_summed_and_a_silent_strategy_makes_the_sum_unknown() -> None:
+    desk = Desk(OrdersPerMinute(120), strategies=("s", "t"))
+    desk.sample(START, orders_per_minute=70)
+    assert desk.read(START).value is None
+    desk.sample(START, "t", orders_per_minute=30)
+    assert desk.read(START) == Reading(100, "100/min")
+    desk.sample(START + 20 * SECOND, orders_per_minute=121)
+    assert desk.read(START + 20 * SECOND) == Reading(121, "121/min, t does not say")
+
+
+@pytest.mark.parametrize(
+    ("day", "drawdown", "share"),
+    [("-1.5", "0", 0.5), ("-3.3", "0", 1.1), ("0", "6", 1.0), ("2", "3", 0.5), ("-1", "6.6", 1.1)],
+)
+def test_the_loss_is_a_share_of_the_nearer_limit(day: str, drawdown: str, share: float) -> None:
+    desk = Desk(LossOfLimit(Decimal(3), Decimal(6)))
+    assert desk.read(START).value is None
+    desk.tell(START, ev.AccountRead("a", Decimal(1000), Decimal(day), Decimal(drawdown), START))
+    reading = desk.read(START)
+    assert reading.value == pytest.approx(share)
+    assert desk.read(START + 31 * SECOND).value is None
+
+
+def test_errors_are_counted_over_one_minute_and_a_restarted_counter_is_understood() -> None:
+    desk = Desk(ErrorsPerMinute(10))
+    assert desk.read(START).value is None
+    desk.sample(START, errors=100)  # from before we looked
+    assert desk.read(START).value == 0
+    desk.sample(START + SECOND, errors=104)
+    desk.sample(START + 2 * SECOND, errors=3)  # it started anew
+    desk.tell(START + 3 * SECOND, ev.Heartbeat(venue="a", latency_us=None))
+    desk.tell(START + 3 * SECOND, ev.OrdersRead("a", (), START, unknown="timeout"))
+    assert desk.read(START + 4 * SECOND).value == 9
+    desk.sample(START + 62 * SECOND, errors=3)
+    assert desk.read(START + 62 * SECOND).value == 2
