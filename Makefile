@@ -30,7 +30,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/pytest -q -s -m bench tests/benchmarks
 
 pictures: $(VENV)/.dev
-	@$(BIN)/python -m tests.support.pictures
+	@$(BIN)/python -m tests.pictures
 
 soak: $(VENV)/.dev
 	@$(BIN)/pytest -m soak

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from console.commands.output import print_json
 from console.commands.status import monitor_facts
+from console.desk.events import Filled, Record
 from console.desk.moment import Moment
+from console.desk.pull import strategy_of
 from console.desk.source import Attached, Detached, Received
 from console.desk.state import DeskState, fold
 from console.desk.words import count
@@ -19,29 +21,31 @@ from console.guard.client import GuardClient
 if TYPE_CHECKING:
     from console.simulated import SimulatedDesk
 
+ATTACH_SECONDS = 10.0
 PROGRESS_SECONDS = 5.0
 
 
 def watch(desk: "SimulatedDesk", seconds: Decimal | None, *, as_json: bool) -> int:
     """Run for so long, or until a signal; print one report; return 0. Raises ChildError if a process ends before."""
-    moment = asyncio.run(_watch(desk, seconds))
+    follower = asyncio.run(_watch(desk, seconds))
     if as_json:
-        print_json(report(moment))
+        print_json(follower.report())
     else:
-        print(_progress(moment.state))
+        print(_progress(follower.state))
     return 0
 
 
-async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> Moment:
+async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> "_Follower":
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, over.set)
     follower = _Follower(GuardClient(desk.state))
     following = loop.create_task(follower.follow())
-    start = time.monotonic()
-    said = start
+    start = said = time.monotonic()
     try:
+        with contextlib.suppress(TimeoutError):  # even a run that is ended at once has a desk to report
+            await asyncio.wait_for(follower.attached.wait(), ATTACH_SECONDS)
         while not over.is_set() and (seconds is None or time.monotonic() < start + float(seconds)):
             desk.check()
             if following.done():
@@ -52,33 +56,45 @@ async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> Moment:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), 0.2)
     finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
-    return Moment(state=follower.state, now=time.time_ns(), cut=follower.cut)
+        while not following.done():  # a wait_for that ends at that very moment swallows a cancellation
+            following.cancel()
+            await asyncio.wait([following], timeout=0.1)
+    return follower
 
 
 class _Follower:
-    """The state as the guard tells it."""
+    """The desk as the guard tells it: the state, and which strategies' orders the venues filled."""
 
     def __init__(self, client: GuardClient) -> None:
         self.state = DeskState()
-        self.cut = "not attached yet"
+        self.attached = asyncio.Event()
+        self._cut = "not attached yet"
+        self._filled: dict[str, set[str]] = {}
         self._client = client
 
     async def follow(self) -> None:
         async for update in self._client.updates():
             match update:
                 case Attached():
-                    self.state, self.cut = update.state, ""
+                    self.state, self._cut = update.state, ""
+                    self.attached.set()
                 case Received():
-                    self.state = fold(self.state, update.record)
+                    self._received(update.record)
                 case Detached():
-                    self.cut = update.why
+                    self._cut = update.why
+
+    def _received(self, record: Record) -> None:
+        self.state = fold(self.state, record)
+        if isinstance(record.event, Filled):
+            order = record.event.client_order_id
+            self._filled.setdefault(strategy_of(order), set()).add(order)
+
+    def report(self) -> dict[str, object]:
+        """What went on: orders sent as the strategies count them, everything else as the venues report it."""
+        return _report(Moment(state=self.state, now=time.time_ns(), cut=self._cut), self._filled)
 
 
-def report(moment: Moment) -> dict[str, object]:
-    """What went on, from what the guard saw and what the strategies report of themselves."""
+def _report(moment: Moment, filled: dict[str, set[str]]) -> dict[str, object]:
     state = moment.state
     samples = {name: row.sample for name, row in state.strategies.items()}
     return {
@@ -87,7 +103,7 @@ def report(moment: Moment) -> dict[str, object]:
         "gate": state.gate_state,
         "guard_down": moment.down,
         "orders": {
-            name: {"sent": sample.orders_sent if sample else 0, "filled": sample.fills if sample else 0}
+            name: {"sent": sample.orders_sent if sample else 0, "filled": len(filled.get(name, ()))}
             for name, sample in samples.items()
         },
         "bars": sum(row.bars for row in state.venues.values()),
