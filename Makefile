@@ -18,7 +18,7 @@ run: $(VENV)/.andon
 	@$(ANDON) demo
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 -m "not soak and not bench"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not bench"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check
