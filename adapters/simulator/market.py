@@ -19,6 +19,7 @@ MINUTE = 60 * SECOND
 HISTORY = 20
 CLOSED_PERIOD = 5 * MINUTE
 CENT = Decimal("0.01")
+MICRO = Decimal("0.000001")
 
 DAY_MOVE = 0.012
 GAP_MOVE = 0.003
@@ -82,8 +83,8 @@ class MarketBar:
     vwap: Decimal
 
 
-def cents(price: float) -> Decimal:
-    return Decimal(round(price * 100)).scaleb(-2)
+def money(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)
 
 
 def bridge(rng: random.Random, start: float, end: float, steps: int, move: float) -> list[float]:
@@ -124,12 +125,12 @@ class PriceProcess:
         opened, closed = self._day(number)
         return bridge(self._rng(number), opened, closed, minutes, MINUTE_MOVE)
 
-    def _draw_seconds(self, number: int, minutes: int, minute: int) -> tuple[list[Decimal], list[int]]:
-        """The 61 prices of a minute (the last one begins the next) and the shares traded in each second."""
+    def _draw_seconds(self, number: int, minutes: int, minute: int) -> tuple[list[int], list[int]]:
+        """The 61 prices of a minute in cents (the last one begins the next), and the shares traded in each second."""
         path = self._minutes(number, minutes)
         rng = self._rng(number, minute)
         levels = bridge(rng, path[minute], path[minute + 1], 60, SECOND_MOVE)
-        return [cents(math.exp(level)) for level in levels], [rng.randrange(100, 900) for _ in range(60)]
+        return [round(math.exp(level) * 100) for level in levels], [100 + int(rng.random() * 800) for _ in range(60)]
 
 
 class Market:
@@ -165,7 +166,8 @@ class Market:
             session = preceding(session)
         return session, min((at - session.open) // SECOND, session.seconds)
 
-    def _second(self, symbol: str, session: Session, second: int) -> tuple[Decimal, int]:
+    def _second(self, symbol: str, session: Session, second: int) -> tuple[int, int]:
+        """The price in cents and the shares traded in one second of a session."""
         minutes = session.seconds // 60
         minute = min(second // 60, minutes - 1)
         prices, sizes = self._processes[symbol].seconds(self.number(session), minutes, minute)
@@ -173,7 +175,8 @@ class Market:
 
     def quote(self, symbol: str, at: int) -> Quote:
         session, second = self.place(at)
-        last, size = self._second(symbol, session, second)
+        price, size = self._second(symbol, session, second)
+        last = money(price)
         half = max(CENT, (last / 20000).quantize(CENT))
         return Quote(symbol, min(at, session.open + second * SECOND), last - half, last + half, last, size)
 
@@ -183,20 +186,24 @@ class Market:
         session, second = self.place(at)
         before, begun = self.place(since)
         first = begun + 1 if before == session else 0
-        low = high = quote.last
-        for index in range(min(first, second), second):
-            price, _ = self._second(symbol, session, index)
-            low, high = min(low, price), max(high, price)
-        return quote, low, high
+        prices = [self._second(symbol, session, index)[0] for index in range(min(first, second), second + 1)]
+        return quote, money(min(prices)), money(max(prices))
 
-    def _draw_bar(self, symbol: str, session: Session, minute: int, seconds: int) -> MarketBar:
+    def _draw_bar(self, symbol: str, session: Session, minute: int) -> MarketBar:
         prices, sizes = self._processes[symbol].seconds(self.number(session), session.seconds // 60, minute)
-        prices, sizes = prices[:seconds], sizes[:seconds]
+        prices = prices[:60]
         volume = sum(sizes)
-        vwap = sum((price * size for price, size in zip(prices, sizes, strict=True)), Decimal(0)) / volume
+        turnover = money(sum(price * size for price, size in zip(prices, sizes, strict=True)))
         start = session.open + minute * MINUTE
         return MarketBar(
-            start, prices[0], max(prices), min(prices), prices[-1], volume, seconds, vwap.quantize(Decimal("0.000001"))
+            start=start,
+            open=money(prices[0]),
+            high=money(max(prices)),
+            low=money(min(prices)),
+            close=money(prices[-1]),
+            volume=volume,
+            trades=60,
+            vwap=(turnover / volume).quantize(MICRO),
         )
 
     def minute_bars(self, symbol: str, start: int, end: int, now: int) -> Iterator[MarketBar]:
@@ -212,7 +219,7 @@ class Market:
                 opened = session.open + minute * MINUTE
                 if opened > end or opened + MINUTE > now:
                     break
-                yield self._bars(symbol, session, minute, 60)
+                yield self._bars(symbol, session, minute)
             session = following(session)
 
     def latest_bar(self, symbol: str, now: int) -> MarketBar:
@@ -221,11 +228,7 @@ class Market:
         if second < 60:
             session = preceding(session)
             second = session.seconds
-        return self._bars(symbol, session, second // 60 - 1, 60)
-
-    def day_bar(self, symbol: str, session: Session, now: int) -> MarketBar | None:
-        """The bar of one session as far as it has gone; None before its first minute is over."""
-        return aggregate(session.open, list(self.minute_bars(symbol, session.open, session.close, now)))
+        return self._bars(symbol, session, second // 60 - 1)
 
 
 def aggregate(start: int, bars: list[MarketBar]) -> MarketBar | None:
@@ -242,7 +245,7 @@ def aggregate(start: int, bars: list[MarketBar]) -> MarketBar | None:
         bars[-1].close,
         volume,
         sum(bar.trades for bar in bars),
-        (turnover / volume).quantize(Decimal("0.000001")),
+        (turnover / volume).quantize(MICRO),
     )
 
 

@@ -86,7 +86,7 @@ async def bars(request: web.Request) -> tuple[dict[str, list[Json]], str | None]
         for bar in bars_of(broker.market, symbol, first, end if end is not None else now, now, length):
             if bar.start >= (first - first % DAY if length == DAY else first):
                 found.append(bar)
-            if len(found) % BREATH == 0:
+            if length > MINUTE or len(found) % BREATH == 0:
                 await asyncio.sleep(0)
         if descending:
             found.reverse()
@@ -166,7 +166,11 @@ async def get_latest_trades(request: web.Request) -> web.Response:
 
 @routes.get("/v2/stocks/snapshots")
 async def get_snapshots(request: web.Request) -> web.Response:
-    return answer({symbol: snapshot(request, symbol) for symbol in asked(request)})
+    snapshots = {}
+    for symbol in asked(request):
+        snapshots[symbol] = snapshot(request, symbol)
+        await asyncio.sleep(0)
+    return answer(snapshots)
 
 
 def one(request: web.Request) -> str:

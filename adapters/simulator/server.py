@@ -170,3 +170,6 @@ def run(options: argparse.Namespace) -> int:
     except (UsageError, StateError, FaultError) as error:
         print(error, file=sys.stderr)
         return 2
+    except store.StoreFailure as error:
+        print(error, file=sys.stderr)
+        return 1

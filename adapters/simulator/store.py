@@ -41,6 +41,10 @@ class StateError(Exception):
     """The state folder can not be used; the text is one sentence for the user."""
 
 
+class StoreFailure(Exception):
+    """The disk refused a change. What is in memory is no longer what would be read back: the process has to end."""
+
+
 _decode = msgspec.json.Decoder(Begun | Kept).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -102,9 +106,7 @@ def locked(folder: Path | None) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise StateError(
-            f"{folder}: another simulated broker is using it; stop that one or name another folder"
-        ) from None
+        raise StateError(f"{folder}: another simulated broker uses it; stop that one or name another folder") from None
     finally:
         os.close(fd)
 
@@ -114,6 +116,8 @@ class Store:
 
     def __init__(self, folder: Path | None, begun: Begun) -> None:
         self._fd = -1
+        self._folder = folder
+        self._failure: StoreFailure | None = None
         if folder is None:
             return
         path, fresh = folder / FILE, folder / f"{FILE}.new"
@@ -129,12 +133,22 @@ class Store:
             os.close(directory)
 
     def keep(self, record: Kept) -> None:
-        """Appends, and comes back when it is on the disk. A clock alone is not worth a sync: it only moves forward."""
+        """Appends, and comes back when it is on the disk. A clock alone is not worth a sync: it only moves forward.
+
+        Raises StoreFailure, and from then on always: a line half written must stay the last one."""
         if self._fd < 0:
             return
-        self._write(_encode(record))
-        if record.changes:
-            os.fdatasync(self._fd)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._write(_encode(record))
+            if record.changes:
+                os.fdatasync(self._fd)
+        except OSError as error:
+            self._failure = StoreFailure(
+                f"{self._folder}: can not be written: {error.strerror}; nothing more is accepted"
+            )
+            raise self._failure from error
 
     def _write(self, line: bytes) -> None:
         data = memoryview(line + b"\n")

@@ -16,6 +16,7 @@ from adapters.simulator.broker import Broker
 from adapters.simulator.counters import Counters, RateWindow
 from adapters.simulator.faults import Fault, FaultBoard
 from adapters.simulator.orders import Refusal
+from adapters.simulator.store import StoreFailure
 
 OPEN_PATHS = ("/_control", "/stream")
 HTML = (
@@ -74,6 +75,8 @@ class Front:
             response = await handler(request)
         except Refusal as refusal:
             return refused(refusal)
+        except StoreFailure:
+            return answer({"code": 50010000, "message": "internal server error occurred"}, 500)
         except web.HTTPException as error:
             return answer({"code": error.status * 100_000 + 10000, "message": "endpoint not found"}, error.status)
         assert isinstance(response, web.Response)  # noqa: S101 - no route here streams

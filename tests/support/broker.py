@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -50,13 +51,14 @@ class BrokerProcess:
         self.accounts: dict[str, tuple[str, str]] = {}
         self.key_files: dict[str, Path] = {}
         self._process: subprocess.Popen[str] | None = None
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would stop the broker
 
     def start(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "adapters.simulator", "broker", *self._arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
         ready = json.loads(self._first_line(self._process))
@@ -79,7 +81,8 @@ class BrokerProcess:
             line = ""
         if not line:
             process.kill()
-            raise AssertionError(f"the broker did not start: {process.communicate()[1]}")
+            process.wait()
+            raise AssertionError(f"the broker did not start: {self.errors()}")
         return line
 
     @property
@@ -120,6 +123,15 @@ class BrokerProcess:
 
     def counters(self, account: str = "sim1") -> Any:
         return self.control("GET", "/counters")[account]
+
+    def exit_code(self) -> int | None:
+        """How it ended by itself; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    def errors(self) -> str:
+        """What it wrote to stderr so far."""
+        self._errors.seek(0)
+        return self._errors.read()
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

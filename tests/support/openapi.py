@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 SPECS = Path(__file__).resolve().parents[3] / "shared" / "specs"
@@ -80,9 +80,7 @@ class Description:
     def __init__(self, path: Path) -> None:
         self.uri = f"urn:{path.stem}"
         self.document = as_json_schema(json.loads(path.read_text()))
-        self.registry: Registry[Any] = Registry().with_resource(
-            self.uri, Resource(contents=self.document, specification=DRAFT202012)
-        )
+        self.registry: Registry[Any] = Registry().with_resource(self.uri, DRAFT202012.create_resource(self.document))
         self.templates = [(self._pattern(template), template) for template in self.document["paths"]]
         # The most literal template wins.
         self.templates.sort(key=lambda item: item[1].count("{"))
