@@ -1,11 +1,13 @@
 """The guard on a real desk: a broker, strategies and the guard as processes, talked to over their real sockets."""
 
+import asyncio
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from console.desk import events as ev
 from console.desk.pull import GateState, Verdict
+from console.desk.source import Attached, Update
 from console.evidence.journal import verify
+from console.guard.client import GuardClient
 from tests.support.broker import PATIENCE, wait_until
 from tests.support.desk import DeskProcesses
 
@@ -184,6 +188,31 @@ def test_sockets_are_the_groups_and_tokens_the_owners(desk: DeskProcesses) -> No
     assert (desk.state_dir / "guard.sock").stat().st_mode & 0o777 == 0o660
     assert (desk.state_dir / "tokens.json").stat().st_mode & 0o777 == 0o600
     assert (desk.state_dir / "cord.json").stat().st_mode & 0o007 == 0
+
+
+async def test_a_console_disables_a_strategy_and_is_named_for_it(desk: DeskProcesses) -> None:
+    client = GuardClient(desk.state_dir)
+    updates = client.updates()
+    assert isinstance(await anext(updates), Attached)
+    asking = asyncio.create_task(client.command("disable", strategy="momentum"))
+    listening = asyncio.create_task(exhaust(updates))
+    assert await asking == "momentum is disabled"
+    with pytest.raises(RuntimeError, match="there is no strategy 'nobody'"):
+        await client.command("disable", strategy="nobody")
+    listening.cancel()
+    (record,) = [
+        each for each in desk.records() if each.event == ev.StrategyChanged("momentum", "disabled", "by " + me())
+    ]
+    assert record.actor == me()
+
+
+async def exhaust(updates: AsyncIterator[Update]) -> None:
+    async for _ in updates:
+        pass
+
+
+def me() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 # --- from here on the desk is pulled --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from console.desk.source import Attached, Detached, Received, Update
 from console.evidence.journal import verify
 from console.guard.client import GuardClient
 from tests.support.broker import PATIENCE, wait_until
+from tests.support.cord import kill
 from tests.support.desk import DeskProcesses
 
 U = TypeVar("U")
@@ -126,6 +127,22 @@ def test_killed_under_a_pull_the_next_guard_carries_it_to_the_end(tmp_path: Path
         assert all(report.problem is None for report in verify(desk.state_dir / "journal"))
 
 
+def test_a_frozen_guard_that_wakes_repeats_nothing_and_opens_nothing(desk: DeskProcesses) -> None:
+    wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
+    rest(desk, "sim1", 4)
+    os.kill(desk.guard_pid, signal.SIGSTOP)
+    code, told, _ = kill(desk.state_dir, "--all", "--reason", "the guard is frozen", "--json")
+    assert (code, told["verdict"]) == (0, "VERIFIED")
+    cancels = desk.broker.counters()["requests"]["DELETE /v2/orders"]
+    os.kill(desk.guard_pid, signal.SIGCONT)
+    wait_until(lambda: desk.http("GET", "/gate")[1]["state"] == "HALTED", "the guard halts its gate, too")
+    status = wait_until(lambda: desk.http("GET", "/status")[1]["pulls"], "the guard knows of the pull")
+    assert [(pull["pull"], pull["hand"], pull["verdict"]) for pull in status] == [(told["pull"], "direct", "VERIFIED")]
+    assert len(desk.journaled(ev.Pulled)) == 1
+    assert desk.broker.counters()["requests"]["DELETE /v2/orders"] == cancels
+    assert desk.folded().gate_state is GateState.HALTED
+
+
 def test_a_latch_that_no_journal_tells_of_is_taken_over(desk: DeskProcesses) -> None:
     desk.stop_guard(signal.SIGKILL)
     rest(desk, "sim2", 2)
@@ -154,9 +171,10 @@ def test_a_venue_that_hangs_does_not_delay_the_other(desk: DeskProcesses) -> Non
     desk.broker.fault("hang", "sim2")
     changed = desk.wait_journaled(ev.VenueChanged, lambda event: event.venue == "sim2" and not event.answers)
     assert changed.why
-    venues = desk.http("GET", "/status")[1]["venues"]
-    assert venues["sim2"]["answers"] is False
-    assert venues["sim2"]["open_orders"] is None  # not 0: nobody knows
+    sim2 = wait_until(
+        lambda: (row := desk.http("GET", "/status")[1]["venues"]["sim2"])["answers"] is False and row, "sim2 is missing"
+    )
+    assert sim2["open_orders"] is None  # not 0: nobody knows
     rest(desk, "sim1", 3)
     wait_until(lambda: desk.http("GET", "/status")[1]["venues"]["sim1"]["open_orders"] == 3, "sim1 is read meanwhile")
     assert desk.http("GET", "/status")[1]["venues"]["sim1"]["answers"] is True
@@ -187,6 +205,22 @@ def test_fills_that_the_stream_lost_are_found(desk: DeskProcesses) -> None:
     wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "the venues answer again")
     ids = [each.execution_id for each in desk.journaled(ev.Filled)]
     assert len(ids) == len(set(ids))
+
+
+def test_systemd_hears_that_it_is_ready_and_that_it_lives(tmp_path: Path) -> None:
+    with (
+        DeskProcesses(tmp_path, traded=False, guarded=False) as desk,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+    ):
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        desk.start_guard(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert systemd.recv(100) == b"READY=1"
+        assert systemd.recv(100) == b"WATCHDOG=1"
+        desk.stop_guard(signal.SIGTERM)
+        said = b""
+        while said != b"STOPPING=1":
+            said = systemd.recv(100)
 
 
 def test_a_dead_worker_is_started_again(desk: DeskProcesses) -> None:

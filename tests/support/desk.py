@@ -90,15 +90,16 @@ class DeskProcesses:
     def guard_log(self) -> str:
         return (self.folder / "guard.log").read_text()
 
-    def launch_guard(self, *arguments: str) -> "subprocess.Popen[bytes]":
+    def launch_guard(self, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start a guard process without waiting for it; its stderr goes to guard.log."""
         with (self.folder / "guard.log").open("ab") as log:
             command = [sys.executable, "-m", "console", "--desk", str(self.file), "guard", *arguments]
-            return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            env = {**os.environ, **environment}
+            return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
 
-    def start_guard(self) -> None:
+    def start_guard(self, **environment: str) -> None:
         """Start the guard and wait until consoles can attach."""
-        guard = self.guard = self.launch_guard()
+        guard = self.guard = self.launch_guard(**environment)
         wait_until(lambda: guard.poll() is not None or self._listens(), "the guard listens")
         assert guard.poll() is None, f"the guard ended: {self.guard_log}"
 

@@ -22,6 +22,7 @@ from console.guard.gatekeeper import Wanted
 from console.guard.hub import UNWRITTEN, Hub
 from console.guard.peaks import Peaks
 from console.guard.prometheus import render
+from console.guard.stream import Stream
 from console.guard.watch_venue import DAY, bar_age
 
 MINUTE = 60_000_000_000
@@ -121,6 +122,30 @@ async def test_many_threads_journal_and_every_record_is_told_once_in_order(tmp_p
         thread.join()
     assert [record.seq for record in records] == list(range(1, 801))
     writer.close()
+
+
+async def test_a_console_that_does_not_read_is_cut_off_and_the_others_are_not(tmp_path: Path) -> None:
+    async def command(name: str, arguments: dict[str, str], actor: str) -> str:
+        return ""
+
+    stream = Stream(tmp_path / "guard.sock", version="1", desk="d", state=DeskState, command=command)
+    await stream.open()
+    stuck = await asyncio.open_unix_connection(stream.path)
+    reader, _ = await asyncio.open_unix_connection(stream.path, limit=1 << 24)
+    await until(lambda: len(stream.clients) == 2)
+    record = ev.Record(
+        ts=1, writer="guard", actor="guard", event=ev.Heartbeat(venue="a", latency_us=1, why="x" * 100_000)
+    )
+    read = 0
+    while not stream.cut_off:
+        stream.broadcast(record)
+        while b"record" not in await reader.readline():
+            pass
+        read += 1
+    assert read > 50
+    assert len(stream.clients) == 1
+    stuck[1].close()
+    stream.close()
 
 
 def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
