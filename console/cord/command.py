@@ -144,7 +144,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: "An
     import threading
 
     from console.cord.plan import PlanError
-    from console.cord.puller import PullRefused, see_through, user_name
+    from console.cord.puller import Carrier, PullRefused, see_through, user_name
     from console.cord.report import Report
 
     request.actor = user_name()
@@ -152,18 +152,17 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: "An
     done = threading.Event()
     failed: list[str] = []
 
-    def tell(event: "dict[str, Any]") -> bool:
+    def tell(event: "dict[str, Any]") -> None:
         line = report.feed(event)
         if line and not done.is_set():
             print(line, file=sys.stderr if wanted.json else sys.stdout, flush=True)
         if report.verdict.rank == 0 or (wanted.wait == 0 and _all_sent(report)):
             done.set()
-        return done.is_set()
 
     def carry() -> None:
         connection = None if asked is None else socket.socket(fileno=asked)
         try:
-            see_through(folder, request, connection, tell, None)
+            see_through(folder, request, connection, Carrier(tell, done.is_set), None)
         except (PullRefused, PlanError) as error:
             failed.append(str(error))
         except OSError as error:

@@ -4,13 +4,14 @@ This process sends the bulk cancels itself, at once, and hands all the rest to a
 outlives it, its terminal and its SSH line. Both take what they need from memory, so that a hung disk stops neither.
 """
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from console.cord.forms import FormHand
 from console.cord.http import HttpError
@@ -24,9 +25,15 @@ from console.desk.pull import Level, Scope
 ALL_SENT_WITHIN = 0.3
 
 
-def pull_directly(plan: Plan, request: PullRequest, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Cancel at every venue at once, set the latch, start the detached hand. Returns when that hand has ended or when
-    there is nothing more to hear; `tell` is given each `{"kind", "ts", "actor", "data"}` that it reports."""
+def pull_directly(
+    plan: Plan,
+    request: PullRequest,
+    tell: Callable[[dict[str, Any]], object],
+    enough: Callable[[], bool],
+    handed: Callable[[], None],
+) -> None:
+    """Cancel at every venue at once, set the latch, start the detached hand (then `handed` is called). Returns when it
+    has ended, or `enough` was heard; `tell` is given each `{"kind", "ts", "actor", "data"}` that it reports."""
     scope = Scope.parse(request.scope)
     sent: dict[str, int] = {}
     threads = []
@@ -40,7 +47,12 @@ def pull_directly(plan: Plan, request: PullRequest, tell: Callable[[dict[str, An
     deadline = time.monotonic() + ALL_SENT_WITHIN
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-    _follow(plan, request, dict(sent), tell)
+    reports = _follow(plan, request, dict(sent))
+    handed()
+    for line in reports:
+        tell(json.loads(line))
+        if enough():
+            return
 
 
 def _cancel(venue: VenuePlan, sent: dict[str, int]) -> None:
@@ -56,9 +68,8 @@ def _cancel(venue: VenuePlan, sent: dict[str, int]) -> None:
         pass  # the detached hand does it again, and reports why where it fails
 
 
-def _follow(plan: Plan, request: PullRequest, sent: dict[str, int], tell: Callable[[dict[str, Any]], None]) -> None:
-    import json
-
+def _follow(plan: Plan, request: PullRequest, sent: dict[str, int]) -> IO[bytes]:
+    """Start the detached hand; what it reports can be read from the answer, and need not be."""
     task = {
         "plan": plan.told,
         "folder": plan.folder,
@@ -77,6 +88,4 @@ def _follow(plan: Plan, request: PullRequest, sent: dict[str, int], tell: Callab
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
     with process.stdin:
         process.stdin.write(dumps(task))
-    for line in process.stdout:
-        tell(json.loads(line))
-    process.wait()
+    return process.stdout

@@ -12,13 +12,23 @@ from typing import Any
 from console.cord.direct import pull_directly
 from console.cord.latch import boot_now
 from console.cord.plan import Plan, PlanError
+from console.cord.report import Report
 from console.cord.request import BEAT_SECONDS, PullRequest
-from console.desk.pull import Level, Scope
+from console.desk.pull import Level, Scope, Verdict
 
 SILENT_AFTER = 3 * BEAT_SECONDS
 REFRESH_EVERY = 5.0
+HANDED_WITHIN = 2.0
 
-Tell = Callable[[dict[str, Any]], bool]
+
+class Carrier:
+    """What a pull is told to on its way. `tell` is given each `{"kind", "ts", "actor", "data"}`; `handed` is set once
+    the pull no longer needs this process; `enough` is asked whether to go on listening."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], object], enough: Callable[[], bool]) -> None:
+        self.tell = tell
+        self.enough = enough
+        self.handed = threading.Event()
 
 
 class PullRefused(Exception):
@@ -38,36 +48,31 @@ def ask_guard(folder: str, line: bytes) -> socket.socket | None:
     return connection
 
 
-def see_through(folder: str, request: PullRequest, asked: socket.socket | None, tell: Tell, plan: Plan | None) -> None:
-    """Carry a pull on until `tell` has heard enough (returns True), by the guard or, where it does not answer or falls
-    silent, directly. `tell` is given `{"kind", "ts", "actor", "data"}`. Raises PullRefused, PlanError."""
-    if asked is not None:
-        with asked:
-            if _heard_out(asked, request, tell):
-                return
-    plan = plan or Plan.load(folder)
-    if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
-        raise PullRefused(refusal)
-    enough = False
+def see_through(
+    folder: str, request: PullRequest, asked: socket.socket | None, carrier: Carrier, plan: Plan | None
+) -> None:
+    """Carry a pull on until the carrier has heard enough: by the guard or, where it does not answer or falls silent,
+    directly. Raises PullRefused, PlanError, OSError."""
+    try:
+        if asked is not None:
+            with asked:
+                if _heard_out(asked, request, carrier):
+                    return
+        plan = plan or Plan.load(folder)
+        if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
+            raise PullRefused(refusal)
+        pull_directly(plan, request, carrier.tell, carrier.enough, carrier.handed.set)
+    finally:
+        carrier.handed.set()
 
-    def tell_until_enough(event: dict[str, Any]) -> None:
-        nonlocal enough
-        enough = enough or tell(event)
 
-    pull_directly(plan, request, tell_until_enough)
-
-
-def _heard_out(asked: socket.socket, request: PullRequest, tell: Tell) -> bool:
+def _heard_out(asked: socket.socket, request: PullRequest, carrier: Carrier) -> bool:
     """Listen to the guard. False where it did not take the pull in time, or fell silent before the end."""
-    answer_by = request.deadline
     held = b""
-    heard = False
-    while True:
-        left = SILENT_AFTER if heard else (answer_by - boot_now()) / 1e9
-        if left <= 0:
-            return False
-        asked.settimeout(left)
+    while not (carrier.handed.is_set() and carrier.enough()):
+        left = SILENT_AFTER if carrier.handed.is_set() else (request.deadline - boot_now()) / 1e9
         try:
+            asked.settimeout(max(left, 1e-6))
             read = asked.recv(65536)
         except OSError:
             return False
@@ -80,20 +85,23 @@ def _heard_out(asked: socket.socket, request: PullRequest, tell: Tell) -> bool:
                 if "too late" in told["refused"]:
                     return False
                 raise PullRefused(told["refused"])
-            heard = heard or "heard" in told
-            if "event" in told and tell(told["event"]):
-                return True
+            if "heard" in told:
+                carrier.handed.set()
+            if "event" in told:
+                carrier.tell(told["event"])
+    return True
 
 
 class Puller:
     """The cord in a long-lived process: what a direct pull needs is read beforehand and kept fresh. Implements
-    `console.desk.source.Cord`. `said` is given one sentence where a pull could not be made at all."""
+    `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all."""
 
     def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], None] | None = None) -> None:
         self._folder = os.fspath(folder)
         self._said = said
         self._plan: Plan | None = None
         self._ended = threading.Event()
+        self._carried: list[Carrier] = []
 
     def start(self) -> None:
         """Read the plan now, and again every few seconds."""
@@ -101,21 +109,29 @@ class Puller:
         threading.Thread(target=self._keep_fresh, name="cord-plan", daemon=True).start()
 
     def stop(self) -> None:
+        """Wait until every pull is in hands that outlive this process, and listen no longer."""
         self._ended.set()
+        for carrier in list(self._carried):
+            carrier.handed.wait(HANDED_WITHIN)
 
     def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
         request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=user_name())
         asked = ask_guard(self._folder, request.line())
-        threading.Thread(target=self._see_through, args=(request, asked), name="cord-pull", daemon=False).start()
+        report = Report(request.id)
+        carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
+        self._carried.append(carrier)
+        arguments = (request, asked, carrier)
+        threading.Thread(target=self._see_through, args=arguments, name="cord-pull", daemon=True).start()
         return request.id
 
-    def _see_through(self, request: PullRequest, asked: socket.socket | None) -> None:
+    def _see_through(self, request: PullRequest, asked: socket.socket | None, carrier: Carrier) -> None:
         try:
-            see_through(self._folder, request, asked, lambda event: self._ended.is_set(), self._plan)
+            see_through(self._folder, request, asked, carrier, self._plan)
         except (PullRefused, PlanError, OSError) as error:
             if self._said is not None:
                 self._said(request.id, str(error))
+        self._carried.remove(carrier)
 
     def _refresh(self) -> None:
         with contextlib.suppress(PlanError):

@@ -89,7 +89,7 @@ class Task:
         self._times(look, standing, positions)
         if standing or positions:
             self._stands(now, note or restless)
-        elif waiting_for:
+        elif waiting_for and not self.level.cancels:
             self._restart_quiet(None, "")
             self.verdict, self.why = Verdict.REQUESTED, f"waiting for {', '.join(waiting_for)} to acknowledge the gate"
         else:
