@@ -64,7 +64,7 @@ def _later(name: str, key: str, label: str, about: str) -> Action:
         about,
         "Rooms",
         lambda console: None,
-        refuses=lambda console: f"{label} is not in this version yet",
+        refuses=lambda console: "not in this version yet",
         room=name,
     )
 
@@ -94,7 +94,7 @@ ACTIONS: tuple[Action, ...] = (
         ("K", "shift+k", "f10"),
         "K",
         "KILL",
-        "Open the cord: 3 halts and cancels, 4 also flattens. F10 does the same, in text fields too",
+        "Opens the cord: 3 halts and cancels, 4 also flattens",
         "Cord",
         lambda console: console.open_cord(),
         refuses=_no_cord,

@@ -203,10 +203,13 @@ class AndonApp(App[None]):
             self.switch.painted(offer)
 
     def _told(self, made: PullMade) -> None:
-        """In the thread that pulled."""
-        self.post_message(CordPulled(made))
-        if made.blocked and isinstance(self._driver, CordDriver):
-            self._driver.announce(made)
+        """In the thread that pulled. The message takes the keys' own way, so that it does not overtake them."""
+        if isinstance(self._driver, CordDriver):
+            self._driver.send_message(CordPulled(made))
+            if made.blocked:
+                self._driver.announce(made)
+        else:
+            self.post_message(CordPulled(made))
 
     def on_cord_pulled(self, message: CordPulled) -> None:
         self.pulled = message.made.pull

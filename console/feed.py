@@ -36,7 +36,7 @@ class Feed:
         if isinstance(update, Detached):
             self._cut = update.why
         elif isinstance(update, Attached):
-            self._state = update.state
+            self._state, self._compared = update.state, 0
             if self._clock() - update.state.guard_beat <= GUARD_SILENT_AFTER:
                 self._cut = ""
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +28,12 @@ class Clock:
 
 
 class Picture(NamedTuple):
-    """`press` are keys, `later` seconds that pass before the last look."""
+    """`press` are keys; the first look is taken `earlier` by so many seconds, and the last one now."""
 
     name: str
     updates: Callable[[], list[Update]]
     press: tuple[str, ...] = ()
-    later: float = 0
+    earlier: float = 0
 
 
 PICTURES = (
@@ -61,12 +61,13 @@ async def settle(pilot: Pilot[None]) -> None:
 async def draw(picture: Picture, size: tuple[int, int], theme: str = "dark") -> str:
     """The picture as SVG."""
     clock = Clock()
+    clock.now -= int(picture.earlier * SECOND)
     app = AndonApp(scenario.FakeSource(picture.updates()), scenario.RecordingCord(), clock=clock, theme=theme)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await pilot.press(*picture.press)
         await settle(pilot)
-        clock.now += int(picture.later * SECOND)
+        clock.now = scenario.NOW
         await settle(pilot)
         drawn = app.export_screenshot(title=f"andon · {picture.name}")
         return drawn.replace("<svg ", '<svg xml:space="preserve" ', 1)  # some viewers drop leading blanks without it

@@ -1,7 +1,7 @@
 """Small histories of a desk, told as records with a fixed clock: for snapshots and for the pictures in the docs."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 from console.desk import events as ev
@@ -23,6 +23,9 @@ MONITORS = (
     ev.MonitorInfo("day-pnl", "day P&L, drawdown", "PNL", "3 % · 6 %", "PAGE"),
     ev.MonitorInfo("error-rate", "errors per minute", "INFRA", "> 10", "PAGE"),
 )
+
+
+D = Decimal
 
 
 class Story:

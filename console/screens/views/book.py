@@ -9,21 +9,21 @@ from widgets.grid import Column, Row
 from widgets.line import Line, big, line
 
 POSITION_COLUMNS = (
-    Column("venue", 9, grow=1),
+    Column("venue", 9),
     Column("symbol", 8),
     Column("book", 11, align="right"),
     Column("broker", 11, align="right"),
     Column("difference", 11, align="right"),
-    Column("", 22),
+    Column("", 22, grow=1),
 )
 
 ORDER_COLUMNS = (
-    Column("venue", 9, grow=1),
-    Column("order", 11, grow=2),
+    Column("venue", 7),
+    Column("order", 14, grow=1),
     Column("", 13),
     Column("book", 7),
-    Column("broker", 10),
-    Column("", 22),
+    Column("broker", 8),
+    Column("", 22, grow=1),
 )
 
 KINDS = {
@@ -44,7 +44,9 @@ def _parity(comparison: Comparison) -> tuple[str, str, str]:
         return "UNKNOWN", "band-unknown", some(comparison.unknown, 2)
     settling = f"{comparison.in_flight} in flight, younger than 5 s" if comparison.in_flight else ""
     if comparison.differences:
-        return count(comparison.differences, "DIFFERENCE", "DIFFERENCES"), "band-bad", settling
+        held = sum(row.kind.differs for venue in comparison.venues for row in venue.positions)
+        where = [f"{held} in positions", f"{comparison.differences - held} in open orders", settling]
+        return count(comparison.differences, "DIFFERENCE", "DIFFERENCES"), "band-bad", " · ".join(filter(None, where))
     if comparison.in_flight:
         return "SETTLING", "band-calm", settling
     if not comparison.venues:

@@ -14,13 +14,13 @@ LATER = "later: strategy, symbols"
 NOT_YET = "come later: use 3"
 
 COLUMNS = (
-    Column("venue", 10, grow=1),
-    Column("account", 10, drop=3),
-    Column("orders", 7, align="right"),
+    Column("venue", 8, grow=1),
+    Column("account", 10, drop=1),
+    Column("orders", 6, align="right"),
     Column("positions", 9, align="right"),
-    Column("gross", 11, align="right", drop=2),
+    Column("gross", 10, align="right", drop=3),
     Column("net", 11, align="right", drop=2),
-    Column("age", 11, align="right"),
+    Column("age", 10, align="right"),
 )
 
 
@@ -68,7 +68,7 @@ def _venue(moment: Moment, row: VenueBlast) -> Row:
             line((f"{least}{row.positions}" if known else "?", looks)),
             line((money(row.gross) if known else "?", looks)),
             line((signed(row.net, 0) if known else "?", looks)),
-            aged(moment, row.as_of, row.unknown),
+            aged(moment, row.as_of, row.unknown, marked=False),
         ),
     )
 
@@ -79,7 +79,7 @@ def cautions(blast: Blast, width: int) -> list[Line]:
     if blast.foreign:
         told.append(f"{count(blast.foreign, 'order')} not sent by our strategies")
     if blast.protective:
-        told.append(f"{blast.protective} protective")
+        told.append(count(blast.protective, "protective order"))
     lines = [line(f" includes {' and '.join(told)}")] if told else []
     if blast.naked:
         names = ", ".join(blast.naked)

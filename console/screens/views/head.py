@@ -25,8 +25,10 @@ def _identity(moment: Moment, width: int) -> Line:
 
 
 def _standing(moment: Moment, width: int) -> Line:
-    left = line(" ", gate(moment), "   ", *_money(moment), "   ", *_venues(moment))
-    return spread(left, line(*_guard(moment), " "), width)
+    left, right = line(" ", gate(moment), "   ", *_money(moment)), line(*_guard(moment), " ")
+    venues = line("   ", *_venues(moment), "  ")
+    whole = line(left, venues)
+    return spread(whole if width_of(whole) + width_of(right) <= width else left, right, width)
 
 
 def gate(moment: Moment) -> Span:

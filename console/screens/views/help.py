@@ -17,6 +17,19 @@ def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]
     parts = [
         part for glyph, looks, meaning in LOOKS.values() for part in ((f"{glyph} ", looks), (f"{_word(meaning)}  ", ""))
     ]
+    told.append(
+        line(
+            ("   Tab", "key"),
+            "  next grid    ",
+            ("↑ ↓", "key"),
+            "  row    ",
+            ("Esc", "key"),
+            "  back    ",
+            ("F10", "key"),
+            "  KILL while typing",
+        )
+    )
+    told.append(BLANK)
     told.append(cut(line(("  looks  ", "dim"), *parts), width))
     return told
 
@@ -28,6 +41,9 @@ def _word(meaning: str) -> str:
 def _action(action: Action, console: Console, width: int) -> Line:
     refusal = action.refuses(console)
     keys = f"{action.shown} F10" if action.dangerous else action.shown
-    lead = line((f"{keys:>7}  ", "off" if refusal else "key"), (f"{action.label:<10}", "off" if refusal else "title"))
-    about = (refusal or action.help, "off" if refusal else "")
+    lead = line(
+        (f"{keys:>7}  ", "off" if refusal else "key"),
+        (f"{action.label.capitalize() if action.label.islower() else action.label:<10}", "off" if refusal else "title"),
+    )
+    about = (f"{refusal}: {action.help}" if refusal else action.help, "off" if refusal else "")
     return cut(line(lead, about), max(width, width_of(lead)))

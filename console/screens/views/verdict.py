@@ -4,7 +4,7 @@ from console.desk.moment import Moment
 from console.desk.pull import GateState, Verdict
 from console.desk.state import PullState, VenuePull
 from console.desk.words import NONE, SECOND, after, age, clock, count
-from console.screens.views.looks import VERDICTS, mode_band
+from console.screens.views.looks import VERDICTS
 from widgets.line import BLANK, Line, big, line, spread, wrap
 
 SAYS = {
@@ -30,9 +30,13 @@ def about(moment: Moment, pull: PullState, width: int) -> list[Line]:
     """The pull itself, and the gate, which is not the proof."""
     hand = "by the guard" if pull.hand == "guard" else "directly, without the guard"
     what = f"{pull.level} {pull.level.says}"
-    head = line(" ", (what, "title"), f"   {pull.scope}   ", mode_band(moment.state.mode))
+    head = line(" ", (what, "title"), f"   {pull.scope}")
     who = line((f"{clock(pull.at)}Z  {age(moment.now - pull.at)} ago ", "dim"))
-    reason: Line = line((f" “{pull.reason}”", "")) if pull.reason else line((" no reason yet: ", "warn"), ("r", "key"))
+    reason: Line = (
+        line((f" “{pull.reason}”", ""))
+        if pull.reason
+        else line((" no reason yet  ", "warn"), ("r", "key"), " writes it down")
+    )
     gate = moment.state.gate_state
     gate_told = line(("gate ", "dim"), (str(gate or "UNKNOWN"), "bad" if gate is GateState.HALTED else "unknown"))
     latch = [line((f" ▲ the latch could not be written: {pull.latch_error}", "bad"))] if pull.latch_error else []
@@ -66,15 +70,14 @@ def _venue(moment: Moment, pull: PullState, row: VenuePull, width: int) -> list[
                 width,
                 3,
             )
-    if row.failed and row.verdict is not Verdict.VERIFIED:
-        lines += wrap(_lead("refused"), ", ".join(row.failed), "warn", width)
-    lines.append(_told("quiet", _quiet(moment, pull, row)))
-    lines.append(_told("proof", _times(pull, row)))
+    gone_wrong = [item for item in row.failed if item not in row.standing]
+    if gone_wrong and row.verdict is not Verdict.VERIFIED:
+        lines += wrap(_lead("refused"), ", ".join(gone_wrong), "warn", width)
     if row.verdict in (Verdict.PARTIAL, Verdict.UNKNOWN):
         known = moment.state.venues.get(row.venue)
         phone = known.info.phone if known else ""
         lines.append(_told("phone", line((phone or "not in desk.yaml: ask the broker by the number you have", "bad"))))
-    return lines
+    return [*lines, _told("quiet", _quiet(moment, pull, row)), _told("proof", _times(pull, row))]
 
 
 def _lead(label: str) -> Line:
@@ -88,11 +91,11 @@ def _told(label: str, told: Line) -> Line:
 def _sent(pull: PullState, row: VenuePull) -> Line:
     if not row.sent:
         return line(("nothing yet", "unknown"))
-    answered = f"{row.answered} of {row.sent} answered"
     closes = f", {count(len(row.closes), 'close')}" if row.closes else ""
-    last = f"; last: {row.answer}" if row.answer else ""
-    blocked = "; account suspended" if row.suspended else ""
-    return line(f"{after(row.sent_at - pull.at)}  {count(row.sent, 'request')}{closes}, {answered}{last}{blocked}")
+    silent = f", {row.sent - row.answered} without an answer" if row.sent > row.answered else ""
+    last = f" · {row.answer.replace('_', ' ')}" if row.answer else ""
+    blocked = " · account suspended" if row.suspended else ""
+    return line(f"{after(row.sent_at - pull.at)}  {count(row.sent, 'request')}{closes}{silent}{last}{blocked}")
 
 
 def _quiet(moment: Moment, pull: PullState, row: VenuePull) -> Line:
