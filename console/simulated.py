@@ -64,6 +64,7 @@ class SimulatedDesk:
         """Everything started and ready; everything stopped again at the end, whatever the end is. Raises
         ConfigError for what the user can mend, ChildError where a process did not come up."""
         self._prepare()
+        print(f"Starting the simulated desk in {self.state} ...", file=sys.stderr, flush=True)
         try:
             self._start_broker()
             self._start_strategies()

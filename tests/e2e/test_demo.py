@@ -1,18 +1,23 @@
 """`andon demo` as its user meets it: real processes, real orders, and nothing left behind."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 
 pytestmark = pytest.mark.timeout(300)
@@ -37,12 +42,13 @@ class Andon:
         self._environment.pop("ANDON_DESK", None)
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, terminal: int | None = None) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "console", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
+            stderr=subprocess.PIPE if terminal is None else terminal,
+            start_new_session=terminal is not None,
             text=True,
             env=self._environment,
         )
@@ -176,7 +182,7 @@ def test_a_port_in_use_is_one_sentence_and_nothing_is_left(andon: Andon, option:
 def test_a_process_that_does_not_come_up_is_named_with_its_log(andon: Andon) -> None:
     code, _, err = andon.run("demo", "--headless", "--seconds", "1", "--fault", "no_such_fault")
     assert code == 1
-    assert err.startswith("andon demo: the broker ended")
+    assert "andon demo: the broker ended" in err
     assert str(andon.state / "logs" / "broker.log") in err
 
 
@@ -220,3 +226,45 @@ def test_simulate_runs_without_a_guard(andon: Andon, place: Path) -> None:
     child.terminate()
     child.communicate(timeout=PATIENCE)
     assert child.returncode == 128 + signal.SIGTERM
+
+
+class Terminal:
+    """The command in a terminal of its own, 120 by 36."""
+
+    def __init__(self, andon: Andon, *words: str) -> None:
+        self.screen = pyte.Screen(120, 36)
+        self.written = b""
+        self._stream = pyte.ByteStream(self.screen)
+        self.fd, end = os.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        self.child = andon.start(*words, terminal=end)
+        os.close(end)
+        os.set_blocking(self.fd, False)
+
+    def shows(self, text: str) -> bool:
+        with contextlib.suppress(OSError):  # nothing new, or nobody there any more
+            new = os.read(self.fd, 1 << 20)
+            self.written += new
+            self._stream.feed(new)
+        return any(text in line for line in self.screen.display)
+
+    def ended(self) -> bool:
+        self.shows("")  # a terminal that nobody reads would keep the program from ending
+        return self.child.poll() is not None
+
+
+@pytest.mark.parametrize("end", ["q", signal.SIGTERM, signal.SIGHUP])
+def test_leaving_the_screen_ends_what_the_demo_started(andon: Andon, end: "str | signal.Signals") -> None:
+    terminal = Terminal(andon, "demo")
+    wait_until(lambda: terminal.shows("SIMULATED"))
+    assert len(andon.left()) == 3
+    if isinstance(end, str):
+        os.write(terminal.fd, end.encode())
+    else:
+        terminal.child.send_signal(end)
+    wait_until(terminal.ended)
+    terminal.shows("")
+    os.close(terminal.fd)
+    assert b"\x1b[?1049l" in terminal.written, "the terminal was left on the alternate screen"
+    assert terminal.child.returncode == (0 if isinstance(end, str) else 128 + end)
+    assert andon.left() == []
