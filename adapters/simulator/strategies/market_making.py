@@ -56,7 +56,7 @@ class MarketMaking:
         own = self.parameters
         sign = -1 if side == "buy" else 1
         room = own.most + view.position * sign
-        if view.position * sign < 0:  # this side closes, and a broker takes no more of that than there is
+        if view.position * sign > 0:  # this side closes, and a broker takes no more of that than there is
             room = min(room, abs(view.position))
         count = max(0, min(len(own.offsets_bps), int(room / own.lot)))
         fair = view.close * (1 - own.lean_bps * (view.position / own.lot) / BPS)

@@ -71,8 +71,7 @@ class Runner:
 
     async def watch_gate(self) -> None:
         while True:
-            for symbol in self.settings.symbols:
-                await self.gate.ask(symbol)
+            await asyncio.gather(*map(self.gate.ask, self.settings.symbols))
             await asyncio.sleep(GATE_EVERY)
 
     async def trade(self) -> None:

@@ -61,6 +61,7 @@ async def deliver(folder: Path, sources: list[Predictions]) -> None:
 
 
 def _guard(folder: Path) -> Wire | None:
+    """The guard's own HTTP address with one of its tokens (the file maps names to tokens); None while it is away."""
     try:
         told = json.loads((folder / "http.json").read_bytes())
         token = next(iter(json.loads((folder / told["token_file"]).read_bytes()).values()))
