@@ -119,7 +119,7 @@ class Broker:
         fault = self.faults.find("stale_bars", account.name)
         if fault is None or fault.arg not in (None, symbol):
             return self.now
-        return int(fault.memory.setdefault("at", str(self.now)))
+        return int(fault.memory.get("at", self.now))
 
     def advance(self) -> None:
         """Lets the market clock catch up with the wall. A process that was stopped does not catch up: it goes on."""
@@ -281,17 +281,15 @@ class Broker:
         self._settle()
         return fill
 
-    def switch_on(self, fault: Fault) -> None:
-        """Raises FaultError where there is no such fault or venue."""
-        fault.since = self._wall()
-        self.faults.switch_on(fault)
-
     def _act_faults(self, account: Account, wall: int) -> None:
         ghost = self.faults.find("ghost_position", account.name)
         if ghost is not None and account.name not in ghost.memory:
             ghost.memory[account.name] = "done"
             symbol, _, qty = (ghost.arg or "AAPL/100").partition("/")
-            account.grant(symbol_named(symbol) or "AAPL", Decimal(qty or 100), self.mark(symbol))
+            account.grant(symbol, Decimal(qty or 100), self.mark(symbol))
+        stale = self.faults.find("stale_bars", account.name)
+        if stale is not None:
+            stale.memory.setdefault("at", str(self.now))
         runaway = self.faults.find("runaway_strategy", account.name)
         if runaway is not None:
             self._run_away(account, runaway, wall)
@@ -325,9 +323,8 @@ class Broker:
         fault = self.faults.find("partial_207", account.name)
         if fault is None:
             return False
-        by_id = fault.arg in account.orders
-        chosen = fault.arg if by_id else fault.memory.setdefault(account.name, order.id)
-        if chosen != order.id:
+        by_id = fault.arg is not None and "-" in fault.arg
+        if order.id != (fault.arg if by_id else fault.memory.setdefault(account.name, order.id)):
             return False
         if by_id or fault.arg == "forever":
             return True

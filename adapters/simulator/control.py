@@ -121,7 +121,7 @@ async def post_fault(request: web.Request) -> web.Response:
         asked.path,
         asked.times,
     )
-    broker.switch_on(fault)
+    broker.faults.switch_on(fault)
     return answer(fault.shown())
 
 

@@ -5,8 +5,12 @@ is answered (`server`), faults of the *book* change what the broker does (`broke
 listeners hear. The control endpoint is never affected.
 """
 
-from collections.abc import Iterable
+import re
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from adapters.simulator.market import LISTINGS
 
 CATALOGUE = {
     # the wire; ARG is a number of seconds where one is named
@@ -68,14 +72,27 @@ class Fault:
         return {"name": self.name, "venue": self.venue, "arg": self.arg, "methods": self.methods, "path": self.path}
 
 
-NUMERIC = frozenset({"slow", "close_warm", "rate_limited", "late_fill", "runaway_strategy", "clock_skew"})
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+ARGUMENTS = {
+    "slow": (NUMBER, "a number of seconds"),
+    "close_warm": (NUMBER, "a number of seconds"),
+    "rate_limited": (NUMBER, "a number of seconds"),
+    "late_fill": (NUMBER, "a number of seconds"),
+    "runaway_strategy": (NUMBER, "a number of orders a second"),
+    "clock_skew": (NUMBER, "a number of minutes"),
+    "partial_207": (re.compile(r"\d+|forever|[0-9a-f-]{36}"), "a number, forever or an order id"),
+    "ghost_position": (re.compile(rf"({'|'.join(LISTINGS)})(/-?\d+(\.\d+)?)?"), "SYMBOL or SYMBOL/QTY"),
+    "stale_bars": (re.compile("|".join(LISTINGS)), "a symbol"),
+    "stuck_pending_cancel": (re.compile(r"[0-9a-f-]{36}"), "an order id"),
+}
 
 
 class FaultBoard:
-    """The faults that are on."""
+    """The faults that are on. `wall` is a monotonic clock in ns."""
 
-    def __init__(self, venues: Iterable[str]) -> None:
+    def __init__(self, venues: Iterable[str], wall: Callable[[], int] = time.monotonic_ns) -> None:
         self._venues = tuple(venues)
+        self._wall = wall
         self.active: list[Fault] = []
 
     def parse(self, text: str) -> Fault:
@@ -92,11 +109,11 @@ class FaultBoard:
             raise FaultError(f"unknown fault {fault.name!r}: one of {', '.join(sorted(CATALOGUE))} is expected")
         if fault.venue is not None and fault.venue not in self._venues:
             raise FaultError(f"fault {fault.name}: unknown venue {fault.venue!r}; there are {', '.join(self._venues)}")
-        if fault.name in NUMERIC:
-            try:
-                fault.number(0)
-            except ValueError:
-                raise FaultError(f"fault {fault.name}: {fault.arg!r} is not a number") from None
+        if fault.arg is not None:
+            pattern, wanted = ARGUMENTS.get(fault.name, (None, "no argument"))
+            if pattern is None or not pattern.fullmatch(fault.arg):
+                raise FaultError(f"fault {fault.name}: {fault.arg!r} is not understood; {wanted} is expected")
+        fault.since = self._wall()
         self.switch_off(fault.name, fault.venue, exactly=True)
         self.active.append(fault)
 

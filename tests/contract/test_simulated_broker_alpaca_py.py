@@ -226,6 +226,15 @@ def test_resting_orders_of_every_kind_and_their_bulk_cancel(client: TradingClien
     assert caught.value.status_code == 422
 
 
+def test_a_failed_item_of_a_bulk_cancel_is_an_item_and_no_exception(
+    broker: BrokerProcess, client: TradingClient
+) -> None:
+    stuck, other = client.submit_order(limit(50)), client.submit_order(limit(51))
+    broker.fault("partial_207", "sim1", str(stuck.id))
+    assert {result.id: result.status for result in client.cancel_orders()} == {stuck.id: 500, other.id: 200}
+    assert [order.id for order in client.get_orders()] == [stuck.id]
+
+
 def test_one_order_is_cancelled(client: TradingClient) -> None:
     order = client.submit_order(limit(50))
     assert client.cancel_order_by_id(order.id) is None
