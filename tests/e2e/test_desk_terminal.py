@@ -1,0 +1,173 @@
+"""The whole line, as an operator walks it: a real terminal, a real guard, real strategies at a real broker."""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.cord.latch import standing
+from console.desk import events as ev
+from console.desk.pull import GateState, Verdict
+from console.evidence.journal import verify
+from tests.support.broker import ROOT, wait_until
+from tests.support.cord import end_hands, kill
+from tests.support.desk import DeskProcesses
+from tests.support.terminal import Terminal
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskProcesses]:
+    with DeskProcesses(tmp_path, quiet_seconds=3, broker_arguments=("--speed", "30")) as running:
+        wait_until(lambda: open_orders(running, "sim2"), "the market maker's quotes")
+        yield running
+        end_hands(running.state_dir)
+
+
+def console(desk: DeskProcesses, cols: int = 120, rows: int = 36) -> Terminal:
+    argv = [sys.executable, "-P", "-m", "console", "--desk", str(desk.file)]
+    return Terminal(argv, {"XDG_STATE_HOME": str(desk.folder)}, cols, rows, ROOT)
+
+
+def open_orders(desk: DeskProcesses, venue: str) -> list[Any]:
+    answer: list[Any] = desk.broker.request("GET", "/v2/orders?status=open&limit=500", account=venue)[1]
+    return answer
+
+
+def nothing_open(desk: DeskProcesses) -> bool:
+    return not open_orders(desk, "sim1") and not open_orders(desk, "sim2")
+
+
+def all_orders(desk: DeskProcesses) -> set[str]:
+    pages = (
+        desk.broker.request("GET", "/v2/orders?status=all&limit=500", account=venue)[1] for venue in ("sim1", "sim2")
+    )
+    return {order["id"] for page in pages for order in page}
+
+
+def gates(desk: DeskProcesses) -> set[str]:
+    """What the strategies say that they act on."""
+    assert desk.strategies is not None
+    answers = (urllib.request.urlopen(url + "/state", timeout=10) for url in desk.strategies.urls.values())
+    return {json.loads(answer.read())["gate"] for answer in answers}
+
+
+def pull(terminal: Terminal, digit: str) -> None:
+    terminal.wait_for("OPEN 100")
+    terminal.send("K")
+    terminal.wait_for("PULL THE CORD")
+    time.sleep(0.5)  # a digit counts 300 ms after the overlay was painted
+    terminal.send(digit)
+
+
+def test_k_3_stops_the_desk_and_it_is_still_halted_when_opened_again(desk: DeskProcesses) -> None:
+    with console(desk) as terminal:
+        pull(terminal, "3")
+        wait_until(lambda: nothing_open(desk), "no open order at the venues")
+        wait_until(lambda: gates(desk) == {"HALTED"}, "the strategies say HALTED")
+        before = all_orders(desk)
+        terminal.wait_for("V E R I F I E D")
+        assert all_orders(desk) == before, "no order has reached a venue since"
+        assert "HALTED" in terminal.text
+        terminal.send("q")
+        assert terminal.wait_exit() == 0
+    with console(desk, 80, 24) as terminal:
+        terminal.wait_for("HALTED")
+        terminal.wait_for("SIMULATED")
+    [pulled] = desk.journaled(ev.Pulled)
+    assert (pulled.level, pulled.scope, pulled.origin, pulled.hand) == ("L3", "desk", "console", "guard")
+    assert desk.folded().gate_state is GateState.HALTED
+
+
+def test_k_4_flattens_every_position(desk: DeskProcesses) -> None:
+    wait_until(lambda: desk.broker.request("GET", "/v2/positions", account="sim1")[1], "a position")
+    with console(desk) as terminal:
+        pull(terminal, "4")
+        terminal.wait_for("V E R I F I E D")
+    for venue in ("sim1", "sim2"):
+        assert desk.broker.request("GET", "/v2/positions", account=venue)[1] == []
+    closes = [event.target for event in desk.journaled(ev.CordSent) if event.what == "close"]
+    assert len(closes) == len(set(closes)), "one close a symbol"
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_k_3_stops_the_desk_without_a_guard(desk: DeskProcesses, number: signal.Signals) -> None:
+    with console(desk) as terminal:
+        terminal.wait_for("OPEN 100")
+        os.kill(desk.guard_pid, number)
+        pull(terminal, "3")
+        wait_until(lambda: nothing_open(desk), "no open order at the venues")
+        terminal.wait_for("GUARD DOWN")
+        terminal.wait_for("V E R I F I E D")
+        assert "HALTED" in terminal.text
+    [entry] = standing(str(desk.state_dir)) or []
+    if number == signal.SIGSTOP:
+        os.kill(desk.guard_pid, signal.SIGCONT)
+    else:
+        desk.stop_guard(signal.SIGKILL)
+        desk.start_guard()
+    known = wait_until(lambda: desk.http("GET", "/status")[1]["pulls"], "the guard knows of the pull")
+    assert [one["pull"] for one in known] == [entry["id"]]
+    assert desk.http("GET", "/gate")[1]["state"] == "HALTED"
+    assert len(desk.journaled(ev.Pulled)) == 1, "nothing is pulled a second time"
+    state = desk.folded()
+    assert state.gate_state is GateState.HALTED
+    assert [one.hand for one in state.pulls.values()] == ["direct"]
+    assert all(report.problem is None for report in verify(desk.state_dir / "journal"))
+
+
+def test_andon_kill_l4_leaves_no_position_and_says_so(desk: DeskProcesses) -> None:
+    code, told, said = kill(desk.state_dir, "--all", "--level", "L4")
+    assert (code, told["verdict"], told["hand"], told["positions"]) == (0, "VERIFIED", "guard", 0), said
+    for venue in ("sim1", "sim2"):
+        assert desk.broker.request("GET", "/v2/positions", account=venue)[1] == []
+
+
+def test_the_pull_goes_on_when_the_terminal_is_cut(desk: DeskProcesses) -> None:
+    os.kill(desk.guard_pid, signal.SIGKILL)
+    terminal = console(desk)
+    try:
+        terminal.wait_for("GUARD DOWN")
+        terminal.send("K")
+        terminal.wait_for("PULL THE CORD")
+        time.sleep(0.5)
+        terminal.send("3")
+        wait_until(lambda: list((desk.state_dir / "journal").glob("direct-*.jsonl")), "the direct hand")
+    finally:
+        os.kill(terminal.pid, signal.SIGKILL)
+        terminal.close()
+
+    def verified() -> bool:
+        known = desk.folded().pull
+        return known is not None and known.verdict is Verdict.VERIFIED
+
+    wait_until(verified, "VERIFIED without a terminal")
+    assert nothing_open(desk)
+
+
+def test_typing_in_a_filter_pulls_nothing(desk: DeskProcesses) -> None:
+    with console(desk) as terminal:
+        terminal.wait_for("OPEN 100")
+        terminal.send("/")
+        time.sleep(0.2)
+        terminal.send("KKK333")
+        terminal.send("\x1b[200~K3\x1b[201~")
+        terminal.wait_for("KKK333K3")
+        terminal.send("\x1b")
+        terminal.wait_gone("KKK333K3")
+        terminal.send("K3")
+        terminal.wait_for("PULL THE CORD")
+        terminal.send("KKKKKKKKKK\r")
+        time.sleep(0.5)
+        terminal.send("\x1b")
+        terminal.wait_gone("PULL THE CORD")
+    assert desk.journaled(ev.Pulled) == []
+    assert standing(str(desk.state_dir)) == []
