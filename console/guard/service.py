@@ -15,30 +15,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from adapters.base import Acked, StrategyHost, Venue
 from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
+from console import __version__
 from console.config import DeskConfig
 from console.cord.keys import KeyFileError
-from console.cord.plan import write_plan
-from console.cord.request import PullRequest
-from console.cord.task import Task
-from console.cord.thread import CordThread
+from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
-from console.desk.pull import Level
-from console.desk.state import PullState
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
-from console.guard.adoption import orphans, unheard
 from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.gatekeeper import GateKeeper
+from console.guard.hand import Hand
 from console.guard.http import Http, Parts, listen
 from console.guard.hub import Hub
 from console.guard.instance import AlreadyRunning, Instance
@@ -49,7 +42,7 @@ from console.guard.pace import REAL, SIMULATED, keep_doing
 from console.guard.peaks import Peaks
 from console.guard.prometheus import Family
 from console.guard.recovery import Recovered, recover
-from console.guard.stream import Stream, user_name
+from console.guard.stream import Stream
 from console.guard.telemetry import Telemetry
 from console.guard.tokens import TokenFileError, Tokens
 from console.guard.watch_strategy import StrategyWatch
@@ -67,13 +60,6 @@ class GuardError(Exception):
     """The guard can not start. The message says why and what to do."""
 
 
-def package_version() -> str:
-    try:
-        return version("andon")
-    except PackageNotFoundError:
-        return "0"
-
-
 class Guard:
     """One desk's guard. `http_port` overrides desk.yaml's; with neither, there is no TCP."""
 
@@ -84,7 +70,6 @@ class Guard:
         self.config = config
         self.folder = config.state
         self.clock = clock
-        self.version = package_version()
         self.lag = 0.0
         self._stop_why = ""
         self._ended = asyncio.Event()
@@ -110,36 +95,29 @@ class Guard:
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name)
-        plan = write_plan(str(self.folder), desk.plan_of(self.config, self.venues, self.accounts))
+        plan = self._compile()
         self._plan_aside = Aside("plan")
         self._describe()
         hub.journal(
-            ev.GuardStarted(version=self.version, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
+            ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
-        self.cord = CordThread(plan, self._record, waiting_for=self._waiting_for)
-        at_pull = AtPull(hub, plan, self.venues, self.hosts)
-        at_pull.recover(recovered.state)
-        self._closes = recovered.closes
-        hub.listeners.append(self._closes.observe)
-        self._adopted: set[str] = set()
-        self._from_latch: set[str] = set()
+        self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
+        AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
         self.stream = Stream(
             self.folder / "guard.sock",
-            version=self.version,
+            version=__version__,
             desk=self.config.name,
             state=lambda: hub.state,
             command=self._command,
         )
         hub.listeners.append(self.stream.broadcast)
         hub.jumped = self.stream.resnapshot
-        self.cord.start()
-        self._take_over(orphans(hub.state, self.folder / "journal", frozenset()))
-        gate.renew()
         try:
+            self.hand.start()
             await self.stream.open()
         except OSError as error:
             raise GuardError(str(error)) from None
-        threading.Thread(target=_pull_on_signal, args=(self.cord,), name="signal", daemon=True).start()
+        gate.renew()
         await self._watch(recovered)
 
     async def _watch(self, recovered: Recovered) -> None:
@@ -147,15 +125,15 @@ class Guard:
         simulated = config.mode == "simulated"
         pace = SIMULATED if simulated else REAL
         peaks = Peaks(self.folder / "peaks.json")
-        self.telemetry = Telemetry(hub, self.folder / "telemetry", 10.0 if simulated else 60.0)
+        self.telemetry = Telemetry(hub, self.folder / "telemetry", 5.0 if simulated else 60.0)
         monitors = Monitors(hub, self.specs, desk.limits_of(config.limits))
         http = await self._open_http()
         others = Others(
             recovered.tail,
             self.writer.writer,
             take=self._take,
-            orphans=self._orphans,
-            found=self._take_over,
+            orphans=self.hand.orphans,
+            found=self.hand.take_over,
         )
         others.start()
         self.notifier = Notifier()
@@ -193,7 +171,7 @@ class Guard:
         with contextlib.suppress(TimeoutError, OSError):
             await asyncio.wait_for(asyncio.wrap_future(last), CLOSE_SECONDS)
         await asyncio.sleep(0)  # whoever is attached hears of it
-        self.cord.stop()
+        self.hand.stop()
         self.stream.close()
         if http is not None:
             (self.folder / "http.json").unlink(missing_ok=True)
@@ -206,46 +184,10 @@ class Guard:
         closing.join(CLOSE_SECONDS)
         self._instance.release()
 
-    # --- the cord ----------------------------------------------------------------------------------------------------
-
-    def _record(self, kind: str, data: dict[str, Any], actor: str) -> Future[ev.Record]:
-        """The cord's recorder: any thread. The gate knows of a pull before its latch is written."""
-        event = ev.event_from(kind, data)
-        if isinstance(event, ev.Pulled):
-            self.gate.pulled(Level(event.level), event.scope, f"{event.level} {event.scope} by {actor}")
-        return self.hub.journal(event, actor)
-
-    def _waiting_for(self, task: Task) -> tuple[str, ...]:
-        """The strategies in a task's scope that do not say yet that they act on its gate. One gate a strategy is what
-        they report: of a scope of symbols they can not."""
-        state = self.hub.state
-        waiting = []
-        for name, row in state.strategies.items():
-            if row.info.venue != task.venue:
-                continue
-            told = row.sample.gate.rank if row.sample is not None and row.sample.healthy else -1
-            if task.scope.touches(venue=row.info.venue, strategy=name) and told < task.level.gate.rank:
-                waiting.append(name)
-        return tuple(waiting)
-
-    def _orphans(self) -> list[PullState]:
-        """On the thread that reads the disk: pulls nobody works at, with those that only the latch knows journaled."""
-        for event, actor in unheard(self.hub.state, self.cord.plan, self.clock()):
-            if event.pull not in self._from_latch:
-                self._from_latch.add(event.pull)
-                self.hub.journal(event, actor)
-        return orphans(self.hub.state, self.folder / "journal", frozenset(self._adopted))
-
     def _take(self, records: list[ev.Record]) -> None:
+        """What other hands journaled."""
         for record in records:
             self.hub.adopt(record)
-
-    def _take_over(self, pulls: list[PullState]) -> None:
-        """Go on with pulls that nobody works at."""
-        for pull in pulls:
-            if pull.id not in self._adopted:
-                self._adopted.add(pull.id)
-                self.cord.adopt(self._closes.inherited(pull, self.clock()))
 
     # --- the desk ----------------------------------------------------------------------------------------------------
 
@@ -253,13 +195,24 @@ class Guard:
         monitors = tuple(spec.info for spec in self.specs)
         self.hub.journal(desk.described(self.config, self.accounts, monitors))
 
+    def _compile(self) -> Plan:
+        """cord.json anew. A disk that does not take it leaves the last one there for the other hand."""
+        told = desk.plan_of(self.config, self.venues, self.accounts)
+        try:
+            return write_plan(str(self.folder), told)
+        except OSError as error:
+            print(f"andon guard: cord.json is not renewed: {error}", file=sys.stderr, flush=True)
+            return Plan(str(self.folder), told)
+
     def _identified(self, venue: str, number: str) -> None:
         """A venue said which account this is."""
         if self.accounts.get(venue) != number:
             self.accounts[venue] = number
             self._describe()
-            told = desk.plan_of(self.config, self.venues, self.accounts)
-            self._plan_aside.ask(lambda: _quietly(lambda: write_plan(str(self.folder), told)))
+            self._plan_aside.ask(self._compile_aside)
+
+    def _compile_aside(self) -> None:
+        self._compile()
 
     async def _command(self, name: str, arguments: dict[str, str], actor: str) -> str:
         """What a console may ask for. Raises RuntimeError with the reason for a refusal."""
@@ -298,7 +251,7 @@ class Guard:
         if self.listening is None or self.tokens is None:
             (self.folder / "http.json").unlink(missing_ok=True)
             return None
-        parts = Parts(self.hub, self.cord, self.gate, self.telemetry, self.tokens, self._figures)
+        parts = Parts(self.hub, self.hand.cord, self.gate, self.telemetry, self.tokens, self._figures)
         http = Http(parts, self.listening)
         await http.start()
         new = self.folder / "http.json.new"
@@ -307,13 +260,8 @@ class Guard:
         return http
 
     def _figures(self) -> list[Family]:
-        what = {"version": self.version, "desk": self.config.name, "mode": self.config.mode}
+        what = {"version": __version__, "desk": self.config.name, "mode": self.config.mode}
         return own_families(what, self.lag, self.stream, self.hub, self.telemetry)
-
-
-def _quietly(job: Callable[[], object]) -> None:
-    with contextlib.suppress(OSError):
-        job()
 
 
 def _listen(port: int) -> socket.socket:
@@ -324,15 +272,6 @@ def _listen(port: int) -> socket.socket:
             f"the guard's HTTP can not listen on 127.0.0.1:{port}: {error.strerror}; "
             "choose another with --http-port, 0 picks a free one"
         ) from None
-
-
-def _pull_on_signal(cord: CordThread) -> None:
-    """SIGUSR1 pulls L3 on the desk. A thread waits for it, because the loop may be the thing that hangs."""
-    while True:
-        told = signal.sigwaitinfo({signal.SIGUSR1})
-        cord.pull(
-            PullRequest(level="L3", scope="desk", reason="SIGUSR1", actor=user_name(told.si_uid), origin="signal")
-        )
 
 
 async def _serve(guard: Guard) -> None:
