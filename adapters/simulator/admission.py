@@ -15,6 +15,7 @@ TYPES = {
     "limit": ("limit_price",),
     "stop": ("stop_price",),
     "stop_limit": ("limit_price", "stop_price"),
+    "trailing_stop": (),
 }
 CLASSES = ("", "simple", "bracket", "oco", "oto")
 TIMES_IN_FORCE = ("day", "gtc", "ioc", "fok")
@@ -96,6 +97,9 @@ def read_order(account: Account, body: Body, now: int) -> Order:
     for name, value in (("limit_price", limit), ("stop_price", stop)):
         if (name in TYPES[kind]) != (value is not None):
             raise invalid(f"{kind} orders {'require' if value is None else 'must not have'} {name}")
+    trail_price, trail_percent = number(body, "trail_price"), number(body, "trail_percent")
+    if (trail_price is not None) + (trail_percent is not None) != (kind == "trailing_stop"):
+        raise invalid("trailing_stop orders, and no others, require one of trail_price and trail_percent")
     side = text(body, "side", (BUY, SELL))
     order = Order(
         id=str(uuid4()),
@@ -108,6 +112,8 @@ def read_order(account: Account, body: Body, now: int) -> Order:
         notional=notional,
         limit_price=limit,
         stop_price=stop,
+        trail_price=trail_price,
+        trail_percent=trail_percent,
         order_class=text(body, "order_class", CLASSES) if body.get("order_class") else "",
         extended_hours=body.get("extended_hours") is True,
         intent=intent(account.position(symbol), side),

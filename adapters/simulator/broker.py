@@ -6,7 +6,7 @@ Each public operation ends in `_settle`: what it changed is on the disk before i
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from adapters.simulator import matching
 from adapters.simulator.account import Account, Change, Configurations
@@ -22,6 +22,7 @@ from adapters.simulator.orders import (
     Refusal,
     Update,
     forbidden,
+    invalid,
     not_found,
 )
 from adapters.simulator.sessions import preceding
@@ -71,6 +72,15 @@ class Prints:
         if symbol not in self._seen:
             self._seen[symbol] = self.market.span(symbol, self.since, self.now)
         return self._seen[symbol]
+
+
+def share(held: Decimal, percentage: Decimal) -> Decimal:
+    """So many percent of a position: whole shares of one that is whole. Raises Refusal where that is nothing at all."""
+    unit = Decimal(1) if held == held.to_integral_value() else Decimal("0.000000001")
+    qty = (held * percentage / 100).quantize(unit, ROUND_DOWN)
+    if not qty:
+        raise invalid("percentage is less than one share of the position")
+    return qty
 
 
 class Broker:
@@ -183,14 +193,15 @@ class Broker:
     # --- what clients ask for ----------------------------------------------------------------------------------------
 
     def submit(self, account: Account, body: Body) -> Order:
-        if self.faults.find("account_blocked", account.name):
-            raise forbidden("trading is blocked for this account")
+        self._check_blocked(account)
+        # What is not listed is refused further down, whatever it is priced at.
         quote = self.quote(symbol_named(str(body.get("symbol"))) or RUNAWAY_SYMBOL)
         order = matching.submit(account, body, quote, account.buying_power(self.mark), self.now)
         self._settle()
         return order
 
     def replace(self, account: Account, order_id: str, body: Body) -> Order:
+        self._check_blocked(account)
         order = self.order(account, order_id)
         power = account.buying_power(self.mark)
         successor = matching.replace(account, order, body, self.quote(order.symbol), power, self.now)
@@ -223,10 +234,9 @@ class Broker:
 
     def close(self, account: Account, name: str, qty: Decimal | None, percentage: Decimal | None = None) -> Order:
         symbol = self.held_symbol(account, name)
+        self._check_blocked(account)
         if percentage is not None:
-            held = abs(account.position(symbol))
-            places = 0 if held == held.to_integral_value() else 9
-            qty = round(held * percentage / 100, places) or None
+            qty = share(abs(account.position(symbol)), percentage)
         order = matching.close(account, symbol, qty, self.mark(symbol), self.now)
         self._settle()
         return order
@@ -237,11 +247,16 @@ class Broker:
         results = []
         for symbol in sorted(account.holdings):
             try:
+                self._check_blocked(account)
                 results.append(CloseResult(symbol, matching.close(account, symbol, None, self.mark(symbol), self.now)))
             except Refusal as refusal:
                 results.append(CloseResult(symbol, refusal))
         self._settle()
         return results
+
+    def _check_blocked(self, account: Account) -> None:
+        if self.faults.find("account_blocked", account.name):
+            raise forbidden("trading is blocked for this account")
 
     def configure(self, account: Account, configurations: Configurations) -> None:
         account.configure(configurations)
@@ -316,15 +331,16 @@ class Broker:
 
     def _cancel_sticks(self, account: Account, order: Order) -> bool:
         fault = self.faults.find("stuck_pending_cancel", account.name)
-        return fault is not None and fault.arg in (None, order.id)
+        return fault is not None and (fault.arg is None or fault.arg in (order.id, *order.group))
 
     def _cancel_fails(self, account: Account, order: Order) -> bool:
-        """One order, the first that is tried, fails so many times; the rest go through."""
+        """One order, the first that is tried, fails so many times, and its group with it; the rest go through."""
         fault = self.faults.find("partial_207", account.name)
         if fault is None:
             return False
         by_id = fault.arg is not None and "-" in fault.arg
-        if order.id != (fault.arg if by_id else fault.memory.setdefault(account.name, order.id)):
+        chosen = fault.arg if by_id else fault.memory.setdefault(account.name, order.id)
+        if chosen not in (order.id, *order.group):
             return False
         if by_id or fault.arg == "forever":
             return True

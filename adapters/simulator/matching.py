@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from adapters.simulator.account import Account
 from adapters.simulator.admission import Body, check_account, check_shares, client_id, read_group, read_order
-from adapters.simulator.market import Quote
+from adapters.simulator.market import CENT, Quote
 from adapters.simulator.orders import (
     ACCEPTED,
     CANCELED,
@@ -116,12 +116,16 @@ def changed(account: Account, order: Order, body: Body, now: int) -> Order:
         "type": order.type,
         "qty": order.qty,
         "limit_price": order.limit_price,
-        "stop_price": order.stop_price,
+        "stop_price": None if order.type == "trailing_stop" else order.stop_price,
+        "trail_price": order.trail_price,
+        "trail_percent": order.trail_percent,
         "time_in_force": order.time_in_force,
         "extended_hours": order.extended_hours,
         "order_class": order.order_class,
     }
     given = {name: value for name, value in body.items() if value is not None}
+    if "trail" in given:
+        given["trail_price" if order.trail_price else "trail_percent"] = given.pop("trail")
     successor = read_order(account, {**request, **given, "client_order_id": client_id(account, body)}, now)
     assert successor.qty is not None  # noqa: S101 - a notional order is refused above
     if successor.qty <= order.filled_qty:
@@ -166,8 +170,13 @@ def activate(account: Account, order: Order, quote: Quote, now: int) -> None:
 
 def match(account: Account, order: Order, quote: Quote, low: Decimal, high: Decimal, now: int) -> None:
     """Fills a working order as far as the trades between `low` and `high` and the quote's size allow."""
+    trails = order.type == "trailing_stop" and not order.triggered
+    if trails and order.hwm is None:
+        trail(account, order, quote.last, quote.last, now)
     at = fill_price(order, quote, low, high)
     if at is None:
+        if trails:  # only now: whether the best or the worst of these trades came first is not known
+            trail(account, order, low, high, now)
         return
     shares = min(order.remaining(at), Decimal(quote.size))
     if order.closes:
@@ -177,6 +186,16 @@ def match(account: Account, order: Order, quote: Quote, low: Decimal, high: Deci
             settle_cancel(account, order, now)
             return
     execute(account, order, shares, at, now)
+
+
+def trail(account: Account, order: Order, low: Decimal, high: Decimal, now: int) -> None:
+    """Pulls a trailing stop behind the best price: the lowest for a buy, the highest for a sell."""
+    best = low if order.sign > 0 else high
+    if order.hwm is not None and (best - order.hwm) * order.sign >= 0:
+        return
+    distance = order.trail_price or (best * (order.trail_percent or ZERO) / 100).quantize(CENT)
+    order.hwm, order.stop_price = best, best + distance * order.sign
+    account.save(order, "", now)
 
 
 def fill_price(order: Order, quote: Quote, low: Decimal, high: Decimal) -> Decimal | None:

@@ -49,6 +49,7 @@ class Order(msgspec.Struct):
     """One order. Times are venue UTC ns, 0 where it has not happened. Exactly one of `qty` and `notional` is set.
 
     `intent` is fixed when the order is accepted; what is meant to close (`*_to_close`) never does more than that.
+    A trailing stop's `stop_price` follows `hwm`, the best price since it went live, at a distance.
     `group` holds the order ids of a bracket, OCO or OTO: the parent first.
     """
 
@@ -66,6 +67,9 @@ class Order(msgspec.Struct):
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
     order_class: str = ""
     extended_hours: bool = False
     group: tuple[str, ...] = ()

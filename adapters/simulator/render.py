@@ -89,9 +89,9 @@ def order(order: Order, legs: Sequence[Json] = ()) -> Json:
         "status": order.status,
         "extended_hours": order.extended_hours,
         "legs": list(legs) or None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": plain_or_none(order.trail_percent),
+        "trail_price": plain_or_none(order.trail_price),
+        "hwm": plain_or_none(order.hwm),
         "position_intent": order.intent,
     }
 

@@ -35,6 +35,7 @@ from alpaca.trading.requests import (
     StopLossRequest,
     StopOrderRequest,
     TakeProfitRequest,
+    TrailingStopOrderRequest,
 )
 from alpaca.trading.stream import TradingStream
 from support.broker import BrokerProcess, wait_until
@@ -213,6 +214,7 @@ def test_resting_orders_of_every_kind_and_their_bulk_cancel(client: TradingClien
         client.submit_order(limit(50)),
         client.submit_order(StopOrderRequest(stop_price=5000, **fields)),
         client.submit_order(StopLimitOrderRequest(stop_price=5000, limit_price=5001, **fields)),
+        client.submit_order(TrailingStopOrderRequest(trail_percent=90, **fields)),
     ]
     listed = client.get_orders(GetOrdersRequest(status=QueryOrderStatus.OPEN))
     assert {order.id for order in listed} == {order.id for order in sent}
@@ -335,6 +337,8 @@ def test_closing_a_position_in_part_and_whole(client: TradingClient) -> None:
     order = client.close_position("AAPL", ClosePositionRequest(qty="4"))
     assert (order.side, order.qty) == (OrderSide.SELL, "4")
     filled(client, order)
+    with pytest.raises(APIError, match="less than one share"):
+        client.close_position("AAPL", ClosePositionRequest(percentage="0.5"))
     filled(client, client.close_position("AAPL"))
     with pytest.raises(APIError) as caught:
         client.get_open_position("AAPL")

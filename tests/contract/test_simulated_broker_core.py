@@ -196,6 +196,22 @@ def test_a_stop_becomes_a_market_order_and_a_stop_limit_a_limit_order() -> None:
     assert limited.status == FILLED
 
 
+@pytest.mark.parametrize("distance", [{"trail_price": "2"}, {"trail_percent": 2}])
+def test_a_trailing_stop_follows_the_best_price_and_never_the_other_way(distance: dict[str, object]) -> None:
+    book = account()
+    trade(book)
+    stop = trade(book, side="sell", type="trailing_stop", **distance)
+    assert (stop.hwm, stop.stop_price) == (100, 98)
+    prints(book, quote("104"), low="101", high="105")
+    assert stop.hwm == 105
+    raised = stop.stop_price
+    assert raised in (Decimal(103), Decimal("102.90"))
+    prints(book, quote("103.50"))
+    assert (stop.stop_price, stop.status) == (raised, "new")
+    prints(book, quote("102"), low="101.90")
+    assert (stop.status, stop.average) == (FILLED, Decimal("101.99"))
+
+
 def test_immediate_or_cancel_and_fill_or_kill_never_rest() -> None:
     book = account()
     part = live(book, send(book, qty="25", time_in_force="ioc"), quote(size=10))
@@ -290,6 +306,8 @@ def test_a_refused_replacement_changes_nothing() -> None:
         ({"limit_price": 5}, "market orders must not have limit_price"),
         ({"type": "limit", "limit_price": "100.001"}, "invalid limit_price 100.001. sub-penny increment"),
         ({"time_in_force": "opg"}, "invalid time in force: opg"),
+        ({"type": "trailing_stop"}, "require one of trail_price and trail_percent"),
+        ({"trail_price": 1}, "require one of trail_price and trail_percent"),
         ({"qty": "1.5", "time_in_force": "gtc"}, "fractional orders must be DAY orders"),
         ({"qty": "1.5", "order_class": "bracket"}, "fractional orders must be simple orders"),
         ({"qty": "1.5", "side": "sell"}, "fractional orders cannot be sold short"),

@@ -203,6 +203,14 @@ def test_partial_207_may_last(broker: BrokerProcess, arg: str) -> None:
     assert [left["id"] for left in broker.request("GET", "/v2/orders")[1]] == [stuck]
 
 
+def test_partial_207_holds_the_whole_group_of_its_order(broker: BrokerProcess) -> None:
+    exits = {"order_class": "bracket", "take_profit": {"limit_price": "60"}, "stop_loss": {"stop_price": "40"}}
+    entry = send(broker, order(**exits))
+    broker.fault("partial_207", "sim1", entry["legs"][1]["id"])
+    assert {item["status"] for item in broker.request("DELETE", "/v2/orders")[1]} == {500}
+    assert len(broker.request("GET", "/v2/orders")[1]) == 3
+
+
 def test_stuck_pending_cancel_stays_until_it_is_cleared(broker: BrokerProcess) -> None:
     broker.fault("stuck_pending_cancel", "sim1")
     order_id = send(broker, order())["id"]
@@ -240,6 +248,7 @@ def test_rejects_come_behind_the_answer(broker: BrokerProcess) -> None:
 def test_a_blocked_account_takes_no_order(broker: BrokerProcess) -> None:
     broker.fault("account_blocked", "sim1")
     assert broker.request("POST", "/v2/orders", order())[0] == 403
+    assert broker.request("DELETE", "/v2/positions/AAPL")[0] == 404
     assert broker.request("GET", "/v2/account")[1]["trading_blocked"] is True
 
 
