@@ -7,7 +7,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ANDON := $(BIN)/andon
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -58,7 +58,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.run: requirements/run.txt requirements/build.txt | $(VENV)/.python
-	@echo "Installing what Andon needs (pinned in requirements/run.txt) ..."
+	@echo "Installing what Andon needs (pinned in requirements/run.txt; the first time takes a minute or two) ..."
 	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
 	@touch $@
 

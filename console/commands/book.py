@@ -1,17 +1,27 @@
 """`andon book`: what the strategies believe they hold beside what the broker reports, and where the two differ."""
 
+import time
+
 from console.commands.look import look
 from console.commands.output import print_json, print_table
-from console.desk.reconcile import ComparedVenue, Comparison, compare
-from console.desk.words import NONE, age, amount, count, short
+from console.desk.reconcile import IN_FLIGHT_FOR, ComparedVenue, Comparison, compare
+from console.desk.words import NONE, SECOND, age, amount, count, short
 
 DIFFERS = 1
+LOOK_SECONDS = 0.5
 
 
 def book(desk: str | None, *, as_json: bool) -> int:
     """Prints; returns 0 only where both sides were read and are proven equal."""
     seen, moment = look(desk)
     comparison = compare(moment)
+    deadline = moment.now + IN_FLIGHT_FOR + SECOND
+    while (
+        comparison.in_flight and not moment.down and moment.now < deadline
+    ):  # is it only settling? look until it is old
+        time.sleep(LOOK_SECONDS)
+        seen, moment = look(desk)
+        comparison = compare(moment, comparison)
     if as_json:
         print_json({"desk": seen.name, "guard_down": moment.down, **_facts(comparison)})
     else:
@@ -27,7 +37,7 @@ def _parity(comparison: Comparison) -> str:
     if comparison.differences:
         return f"NO PARITY: {count(comparison.differences, 'difference')}"
     if comparison.in_flight:
-        return f"IN FLIGHT: {count(comparison.in_flight, 'difference')} younger than 5 s; ask again"
+        return f"IN FLIGHT: {count(comparison.in_flight, 'difference')} younger than 5 s"
     return "PARITY: book and broker are equal"
 
 

@@ -23,7 +23,9 @@ def init(folder: str) -> int:
         (where / "keys").chmod(0o750)
         _write(desk, templates.joinpath("desk.yaml").read_text("utf-8"), 0o640)
         _write(where / "keys" / "alpaca.json", _KEYS, 0o600)
-        _write(where / "andon-guard.service", unit.replace("{desk}", str(desk)).replace("{andon}", _launcher()), 0o644)
+        for word, meant in (("{desk}", str(desk)), ("{andon}", _launcher()), ("{keys}", str(where / "keys"))):
+            unit = unit.replace(word, meant)
+        _write(where / "andon-guard.service", unit, 0o644)
     except OSError as error:
         raise ConfigError(f"{error.filename}: can not be written: {error.strerror}") from None
     print(

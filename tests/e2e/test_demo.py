@@ -136,6 +136,13 @@ def test_the_report_comes_from_real_traffic_and_the_next_start_goes_on(andon: An
     code, _, err = andon.run("demo", "--headless", "--seconds", "1")
     assert code == 2
     assert "running already" in err
+    told = json.loads(andon.run("status", "--json")[1])
+    assert (told["gate"], told["guard"]["down"]) == ("OPEN", "")
+    told = json.loads(andon.run("info", "--json")[1])
+    assert (told["guard"], told["http"][:17]) == ("listens", "http://127.0.0.1:")
+    assert andon.run("gate")[1].count("OPEN") == 1 + 8
+    told = json.loads(andon.run("book", "--json")[1])
+    assert (told["unknown"], told["differences"]) == ([], 0)
     code, out, err = andon.run("kill", "--all", "--reason", "drill", "--json", "--wait", str(PATIENCE))
     assert code == 0, out + err
     child.send_signal(signal.SIGTERM)
