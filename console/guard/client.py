@@ -44,6 +44,7 @@ class GuardClient:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._why = "no guard is running"
+        self._refused = asyncio.Event()
         self._heads: dict[str, int] | None = None
         """The last record seen of every writer; None until anything was folded."""
 
@@ -87,6 +88,7 @@ class GuardClient:
                 return await self._greeted()
             except _GoneError as error:
                 self._why = str(error)
+                self._refused.set()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _greeted(self) -> _Line:
@@ -94,7 +96,7 @@ class GuardClient:
             reader, writer = await asyncio.open_unix_connection(self._socket, limit=LINE_LIMIT)
         except OSError:
             raise _GoneError("no guard is running") from None
-        silent = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._frozen)
+        silent = asyncio.get_running_loop().call_later(RETRY_SECONDS / 2, self._silent)
         try:
             hello = (await _read(reader)).hello
             if hello is None or hello.protocol != PROTOCOL:
@@ -109,8 +111,8 @@ class GuardClient:
             silent.cancel()
         return reader, writer, attached
 
-    def _frozen(self) -> None:
-        self._why = "the guard does not answer: frozen"
+    def _silent(self) -> None:
+        self._why = "a guard is there, but does not answer"
 
     async def _stream(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, state: DeskState
@@ -145,7 +147,10 @@ class GuardClient:
 
     async def _files(self, attaching: "asyncio.Task[_Line]") -> AsyncIterator[Update]:
         """What the journal's files say, until `attaching` has a guard."""
-        await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+        self._refused.clear()
+        refused = asyncio.ensure_future(self._refused.wait())
+        await asyncio.wait([attaching, refused], timeout=RETRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        refused.cancel()
         tail = Tail(self.state_dir / "journal")
         said = ""
         while not attaching.done():
