@@ -92,9 +92,7 @@ class Wire:
 
     async def read(self, path: str, query: Query | None = None) -> Answer | NoAnswer:
         """GET over a kept connection."""
-        if self._warm is None:
-            self._warm = self._session(aiohttp.TCPConnector(limit=8, keepalive_timeout=10))
-        return await self._request(self._warm, "GET", path, query, None)
+        return await self._request(self._kept(), "GET", path, query, None)
 
     async def write(self, method: str, path: str, query: Query | None = None, body: object = None) -> Answer | NoAnswer:
         """A request that changes something, over a connection of its own."""
@@ -104,11 +102,9 @@ class Wire:
 
     async def websocket(self, path: str, heartbeat: float) -> "aiohttp.ClientWebSocketResponse":
         """A websocket at this base URL. Raises aiohttp.ClientError, OSError, TimeoutError or Dropped."""
-        if self._warm is None:
-            self._warm = self._session(aiohttp.TCPConnector(limit=8, keepalive_timeout=10))
         url = self._base_url.replace("http", "ws", 1) + path
         async with asyncio.timeout(self._seconds):
-            return await self._warm.ws_connect(url, heartbeat=heartbeat, max_msg_size=16 * 1024 * 1024)
+            return await self._kept().ws_connect(url, heartbeat=heartbeat, max_msg_size=16 * 1024 * 1024)
 
     async def aclose(self) -> None:
         for session in (self._warm, self._fresh):
@@ -136,6 +132,11 @@ class Wire:
             return self.blot(str(error))
         return self.blot(f"{type(error).__name__}: {error}")
 
+    def _kept(self) -> aiohttp.ClientSession:
+        if self._warm is None:
+            self._warm = self._session(aiohttp.TCPConnector(limit=8, keepalive_timeout=10))
+        return self._warm
+
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector,
@@ -148,10 +149,11 @@ class Wire:
     async def _request(
         self, session: aiohttp.ClientSession, method: str, path: str, query: Query | None, body: object
     ) -> Answer | NoAnswer:
-        url = URL(self._base_url + path + ("?" + urlencode(query) if query else ""), encoded=True)
+        text = self._base_url + path + ("?" + urlencode(query) if query else "")
         data = None if body is None else json.dumps(body).encode()
         headers = None if body is None else {"Content-Type": "application/json"}
         try:
+            url = URL(text, encoded=True)
             async with session.request(method, url, data=data, headers=headers) as response:
                 held = bytearray()
                 async for chunk in response.content.iter_chunked(65536):

@@ -243,7 +243,7 @@ class AlpacaVenue:
     async def _write(
         self, method: str, path: str, query: Query | None, body: object, understand: Callable[[Any], T] | None
     ) -> Write[T]:
-        """`understand` None: the status alone is the answer."""
+        """`understand` None: done is said by a status with nothing behind it, and a body is somebody else's."""
         answer = await self._trading.write(method, path, query, body)
         if isinstance(answer, NoAnswer):
             return Ambiguous(answer.reason)
@@ -253,7 +253,7 @@ class AlpacaVenue:
             refusal = _refusal(answer)
             if refusal is not None:
                 return Refused(refusal.code or str(answer.status), self._trading.blot(refusal.message))
-        if not answer.done:
+        if not answer.done or (understand is None and answer.body):
             return Ambiguous(self._complaint(answer))
         if understand is None:
             return Acked(None)  # type: ignore[arg-type]  # T is None where nothing is to be understood

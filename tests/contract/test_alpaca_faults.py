@@ -140,7 +140,7 @@ async def test_a_read_that_fails_is_unknown_and_is_sent_once(read, fault):
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-@pytest.mark.parametrize("write", [name for name in WRITES if name != "cancel"])
+@pytest.mark.parametrize("write", WRITES)
 async def test_a_write_whose_fate_is_open_is_ambiguous_and_is_sent_once(write, fault):
     async with Server(BROKEN[fault], closes=True) as server:
         venue = server.venue()
@@ -193,6 +193,15 @@ async def test_a_request_timeout_of_the_server_proves_nothing():
         venue = server.venue()
         assert isinstance(await venue.submit(ORDER), Ambiguous)
         await venue.aclose()
+
+
+@pytest.mark.parametrize("url", ["http://", "nonsense", "http://[::1", "http://127.0.0.1:99999", "ftp://127.0.0.1"])
+async def test_a_url_that_leads_nowhere_is_unknown_too(url):
+    venue = AlpacaVenue(Connection("sim1", url, url, "key", SECRET, 5))
+    assert isinstance(await venue.positions(), Unknown)
+    assert isinstance(await venue.cancel_all(), Ambiguous)
+    assert isinstance(await anext(venue.updates()), Unknown)
+    await venue.aclose()
 
 
 async def test_nobody_there_is_ambiguous_and_unknown():

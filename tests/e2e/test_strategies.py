@@ -4,8 +4,6 @@ import contextlib
 import http.server
 import json
 import signal
-import subprocess
-import sys
 import threading
 from decimal import Decimal
 
@@ -13,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.base import Acked, Ok, Refused, Unknown
-from adapters.simulator.strategies import model_hash_of
+from adapters.simulator.strategies import main, model_hash_of
 from adapters.strategy_host import HttpStrategyHost
-from tests.support.broker import ROOT, BrokerProcess, wait_until
+from tests.support.broker import BrokerProcess, wait_until
 from tests.support.strategies import GateFile, StrategiesProcess
 
 MOMENTUM = ("momentum", "momentum", "sim1", ["AAPL", "MSFT"])
@@ -25,13 +23,15 @@ SEED = 7
 
 
 @contextlib.contextmanager
-def desk(folder, *strategies, state=None):
-    """A broker at one bar a second, strategies, and an open gate."""
+def desk(folder, *strategies, state=None, gate=("OPEN",)):
+    """A broker at one bar a second, strategies, and a gate, open unless said."""
     with BrokerProcess("--speed", "60", "--seed", "3", keys=folder / "keys", state=state) as broker:
         broker.control("POST", "/clock", {"session": "open"})
         process = StrategiesProcess(broker, folder, list(strategies))
-        with GateFile(process.desk) as gate, process:
-            yield broker, process, gate
+        with GateFile(process.desk) as file:
+            file.say(*gate)
+            with process:
+                yield broker, process, file
 
 
 def sent(broker, account):
@@ -144,6 +144,14 @@ def test_without_a_gate_nothing_is_ever_sent(tmp_path):
         wait_for_bars(strategies, "momentum")
         assert sent(broker, "sim1") == before
         assert "no gate.json" in strategies.state("momentum")["because"]
+
+
+def test_a_reduced_gate_makes_orders_smaller(tmp_path):
+    with desk(tmp_path, MOMENTUM, gate=("REDUCED", "0.25")) as (broker, strategies, _):
+        wait_until(lambda: len(sent_by(broker, "sim1", "momentum")) >= 3, "orders under a reduced gate")
+        assert strategies.state("momentum")["gate"] == "REDUCED"
+        orders = broker.request("GET", "/v2/orders?status=all&direction=asc&limit=10", account="sim1")[1]
+        assert Decimal(orders[0]["qty"]) <= 3, "a whole lot is 4, the most is 12"
 
 
 def test_close_only_lets_positions_shrink_and_nothing_else(tmp_path):
@@ -297,16 +305,15 @@ async def test_a_host_that_is_not_there_or_talks_nonsense_is_unknown():
         ({}, "key_id"),
     ],
 )
-def test_a_wrong_configuration_is_one_sentence_and_exit_2(tmp_path, config, says):
+def test_a_wrong_configuration_is_one_sentence_and_exit_2(tmp_path, capsys, config, says):
     (tmp_path / "keys.json").write_text("[]")
     good = {"name": "a", "kind": "momentum", "venue": "sim1", "symbols": ["AAPL"], "keys": "keys.json"}
     whole = {"desk_state": "d", "out": "o", "seed": 1, "port": 0, "broker": "http://127.0.0.1:1", "strategies": [good]}
     path = tmp_path / "strategies.json"
     if config is not None:
         path.write_text(config if isinstance(config, str) else json.dumps({**whole, **config}))
-    command = [sys.executable, "-m", "adapters.simulator", "strategies", "--config", str(path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-    assert str(tmp_path) in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert main(["--config", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert str(tmp_path) in said
+    assert len(said.splitlines()) == 1

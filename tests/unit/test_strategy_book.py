@@ -113,6 +113,8 @@ def test_profit_is_what_cash_and_position_say(fills):
 def test_the_gate_makes_wishes_smaller():
     wish = Send("sell", D(10), take_profit=D(1), stop_loss=D(2))
     assert allowed(wish, Answer("OPEN", "1", "1", ""), D(0)) == wish
+    assert allowed(wish, Answer("OPEN", "1", "1", ""), D(10)) == Send("sell", D(10)), "what only closes needs no exits"
+    assert allowed(replace(wish, qty=D(0)), Answer("OPEN", "1", "1", ""), D(0)) is None
     assert allowed(wish, Answer("HALTED", "0", "0", ""), D(10)) is None
     assert allowed(wish, Answer("CLOSE_ONLY", "0", "0", ""), D(0)) is None
     assert allowed(wish, Answer("CLOSE_ONLY", "0", "0", ""), D(4)) == Send("sell", D(4))

@@ -31,19 +31,17 @@ class Gatekeeper:
 
 
 def allowed(send: Send, answer: Answer, reducible: Decimal) -> Send | None:
-    """What the gate leaves of a wish, None for nothing. `reducible` is how much of the position this side may still
-    close without what is already working for that."""
-    if answer.state == "OPEN":
-        return send
-    if answer.state == "CLOSE_ONLY":
-        qty = min(send.qty, reducible)
-    elif answer.state == "REDUCED":
-        qty = max(Decimal(int(send.qty * answer.size_factor)), min(send.qty, reducible))
-    else:
+    """What the gate leaves of a wish, None for nothing. `reducible` is how much of the position it may close, 0 for a
+    wish that opens. An order that only closes needs no exits, and is not made smaller by a lower size."""
+    if answer.state == "HALTED":
         return None
+    qty = send.qty
+    if answer.state == "CLOSE_ONLY":
+        qty = min(qty, reducible)
+    elif answer.state == "REDUCED":
+        qty = max(Decimal(int(qty * answer.size_factor)), min(qty, reducible))
     if qty <= 0:
         return None
-    closes = qty <= reducible
-    return replace(
-        send, qty=qty, take_profit=None if closes else send.take_profit, stop_loss=None if closes else send.stop_loss
-    )
+    if 0 < qty <= reducible:
+        return replace(send, qty=qty, take_profit=None, stop_loss=None)
+    return replace(send, qty=qty)

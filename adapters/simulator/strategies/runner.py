@@ -5,6 +5,7 @@ import secrets
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -160,7 +161,7 @@ class Runner:
         return self._went_well(answer)
 
     async def _send(self, symbol: str, wish: Send) -> bool:
-        small = allowed(wish, self.gate.latest[symbol], self._reducible(symbol, wish.side))
+        small = self._permitted(symbol, wish, self.gate.latest[symbol])
         if small is None:
             return True
         self._unique += 1
@@ -174,12 +175,12 @@ class Runner:
             take_profit=small.take_profit,
             stop_loss=small.stop_loss,
         )
-        reducible = self._reducible(symbol, wish.side)
         self.book.intend(order)
         await self.book.sync()
         # The gate is asked last of all, so that nothing lies between its answer and the wire.
         answer = await self.gate.ask(symbol)
-        if not self.book.enabled or allowed(small, answer, reducible) != small:
+        still = self._permitted(symbol, wish, answer)
+        if not self.book.enabled or still is None or still.qty < small.qty:
             self.book.dropped(order.client_order_id)
             return False
         self._sent_at.append(time.monotonic())
@@ -210,15 +211,17 @@ class Runner:
                 not_found += 1
         self.book.dropped(client_order_id)
 
-    def _reducible(self, symbol: str, side: str) -> Decimal:
+    def _permitted(self, symbol: str, wish: Send, answer: Answer) -> Send | None:
+        """What the position and then the gate leave of a wish. Against a position no more may be sent than closes it:
+        a broker refuses what would flip."""
         position = self.book.position(symbol)
-        if position == 0 or (position > 0) == (side == "buy"):
-            return ZERO
-        taken = sum((order.rest for order in self.book.working(symbol) if order.side == side and not order.leg), ZERO)
-        legs = max(
-            (order.rest for order in self.book.working(symbol) if order.side == side and order.leg), default=ZERO
-        )
-        return max(ZERO, abs(position) - taken - legs)
+        if position * (1 if wish.side == "buy" else -1) >= 0:
+            return allowed(wish, answer, ZERO)
+        ours = [order for order in self.book.working(symbol) if order.side == wish.side]
+        taken = sum((order.rest for order in ours if not order.leg), ZERO)
+        legs = max((order.rest for order in ours if order.leg), default=ZERO)  # of a pair only one fills
+        reducible = max(ZERO, abs(position) - taken - legs)
+        return allowed(replace(wish, qty=min(wish.qty, reducible)), answer, reducible)
 
     def _pace(self, answer: Answer) -> None:
         """Keeps a distance between requests, the longer the lower the gate's rate."""
