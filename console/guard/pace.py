@@ -10,11 +10,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds between reads. `truth` are positions and open orders; an update of the stream brings the next read
-    forward, but never closer than `burst` to the one before. `sweep` looks for fills that the stream lost."""
+    forward, but never closer than `burst` to the one before (brokers count requests, and the cord needs some left). `sweep` looks for fills that the stream lost."""
 
     heartbeat: float = 10.0
     truth: float = 2.0
-    burst: float = 0.5
+    burst: float = 1.5
     account: float = 5.0
     bars: float = 5.0
     sweep: float = 30.0
@@ -22,7 +22,7 @@ class Pace:
 
 
 REAL = Pace()
-SIMULATED = Pace(heartbeat=1.0, bars=1.0)
+SIMULATED = Pace(heartbeat=1.0, burst=0.5, bars=1.0)
 
 
 async def keep_doing(what: str, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
