@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,7 +38,7 @@ class Child:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with, os.getpid()),
             )
         self.pid = self._process.pid
 
@@ -88,9 +89,10 @@ class Child:
         return f": {lines[-1].strip()} ({self.log})" if lines else f"; its log is {self.log}"
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
+    """In the child: have the kernel send SIGTERM when the parent dies, unless it has done so already."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:  # it died before we could ask
+    if os.getppid() != parent:
         os._exit(1)
 
 

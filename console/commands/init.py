@@ -23,14 +23,16 @@ def init(folder: str) -> int:
         (where / "keys").chmod(0o750)
         _write(desk, templates.joinpath("desk.yaml").read_text("utf-8"), 0o640)
         _write(where / "keys" / "alpaca.json", _KEYS, 0o600)
-        for word, meant in (("{desk}", str(desk)), ("{andon}", _launcher()), ("{keys}", str(where / "keys"))):
+        for word, meant in (
+            ("{andon}", _launcher()),
+            ("{desk}", _quoted(desk)),
+            ("{keys}", shlex.quote(f"{where}/keys")),
+        ):
             unit = unit.replace(word, meant)
         _write(where / "andon-guard.service", unit, 0o644)
     except OSError as error:
         raise ConfigError(f"{error.filename}: can not be written: {error.strerror}") from None
-    print(
-        f"Next: fill in {where / 'keys' / 'alpaca.json'}, read desk.yaml, then: andon check {shlex.quote(str(where))}"
-    )
+    print(f"Next: read {desk}, fill in {where / 'keys' / 'alpaca.json'}, then: andon check {shlex.quote(str(where))}")
     return 0
 
 
@@ -48,5 +50,12 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 def _launcher() -> str:
     """The command `andon` of this very installation, as a unit has to call it."""
-    beside = Path(sys.executable).parent / "andon"
-    return str(beside) if beside.exists() else f"{sys.executable} -P -m console"
+    python = Path(sys.executable)
+    beside = python.parent / "andon"
+    return _quoted(beside) if beside.exists() else f"{_quoted(python)} -P -m console"
+
+
+def _quoted(path: Path) -> str:
+    """One word of a unit's command line, whatever the path holds."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'

@@ -165,6 +165,14 @@ def test_status_without_a_guard_says_so_and_reads_the_journal(capsys: pytest.Cap
     assert "unknown: not read yet" in out
 
 
+def test_status_without_a_guard_says_where_a_damaged_journal_ends(
+    capsys: pytest.CaptureFixture[str], desk: Path
+) -> None:
+    path = desk / "journal" / "guard.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"state":"OPEN"', b'"state":"0PEN"'))
+    assert "guard.jsonl is not read beyond line 3: its hash does not match" in run(capsys, "status")[1]
+
+
 @pytest.mark.parametrize(
     ("verdict", "code"), [(Verdict.VERIFIED, 0), (Verdict.PARTIAL, 3), (Verdict.UNKNOWN, 4), (Verdict.REQUESTED, 6)]
 )
@@ -226,7 +234,7 @@ def test_journal_verify_names_file_and_line(capsys: pytest.CaptureFixture[str], 
 def test_init_writes_a_desk_that_checks_once_its_keys_are_filled_in(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "desk"
+    folder = tmp_path / "my desk"
     assert run(capsys, "init", str(folder))[0] == 0
     keys = folder / "keys" / "alpaca.json"
     assert keys.stat().st_mode & 0o777 == 0o600
@@ -238,7 +246,7 @@ def test_init_writes_a_desk_that_checks_once_its_keys_are_filled_in(
     assert code == 0
     assert "in order. Desk main, paper; venues alpaca" in out
     unit = (folder / "andon-guard.service").read_text()
-    assert f"--desk {folder / 'desk.yaml'} guard" in unit
+    assert f'--desk "{folder / "desk.yaml"}" guard\n' in unit
     assert "{" not in unit
 
 
