@@ -27,6 +27,7 @@ from adapters.simulator.orders import (
     PENDING_CANCEL,
     REJECTED,
     REPLACED,
+    STOPS,
     WORKING,
     ZERO,
     Fill,
@@ -170,13 +171,12 @@ def activate(account: Account, order: Order, quote: Quote, now: int) -> None:
 
 def match(account: Account, order: Order, quote: Quote, low: Decimal, high: Decimal, now: int) -> None:
     """Fills a working order as far as the trades between `low` and `high` and the quote's size allow."""
-    trails = order.type == "trailing_stop" and not order.triggered
-    if trails and order.hwm is None:
-        trail(account, order, quote.last, quote.last, now)
+    if order.type in STOPS and not order.triggered:
+        if not trigger(account, order, quote, low, high, now):
+            return
+        low = high = quote.last  # the trades that led to the stop are over
     at = fill_price(order, quote, low, high)
     if at is None:
-        if trails:  # only now: whether the best or the worst of these trades came first is not known
-            trail(account, order, low, high, now)
         return
     shares = min(order.remaining(at), Decimal(quote.size))
     if order.closes:
@@ -188,9 +188,22 @@ def match(account: Account, order: Order, quote: Quote, low: Decimal, high: Deci
     execute(account, order, shares, at, now)
 
 
-def trail(account: Account, order: Order, low: Decimal, high: Decimal, now: int) -> None:
+def trigger(account: Account, order: Order, quote: Quote, low: Decimal, high: Decimal, now: int) -> bool:
+    """Whether a stop was reached by these trades. A trailing one that was not is pulled behind them."""
+    if order.stop_price is None:
+        trail(account, order, quote.last, now)
+    assert order.stop_price is not None  # noqa: S101 - `trail` has set it, admission that of the others
+    order.triggered = high >= order.stop_price if order.sign > 0 else low <= order.stop_price
+    if order.triggered:
+        account.save(order, "", now)
+    elif order.type == "trailing_stop":
+        # Only now: whether the best or the worst of these trades came first is not known.
+        trail(account, order, low if order.sign > 0 else high, now)
+    return order.triggered
+
+
+def trail(account: Account, order: Order, best: Decimal, now: int) -> None:
     """Pulls a trailing stop behind the best price: the lowest for a buy, the highest for a sell."""
-    best = low if order.sign > 0 else high
     if order.hwm is not None and (best - order.hwm) * order.sign >= 0:
         return
     distance = order.trail_price or (best * (order.trail_percent or ZERO) / 100).quantize(CENT)
@@ -201,11 +214,6 @@ def trail(account: Account, order: Order, low: Decimal, high: Decimal, now: int)
 def fill_price(order: Order, quote: Quote, low: Decimal, high: Decimal) -> Decimal | None:
     """The price at which an order trades now, None where it does not."""
     buys = order.sign > 0
-    if order.stop_price is not None and not order.triggered:
-        order.triggered = high >= order.stop_price if buys else low <= order.stop_price
-        if not order.triggered:
-            return None
-        low = high = quote.last
     touch = quote.ask if buys else quote.bid
     if order.limit_price is None:
         return touch

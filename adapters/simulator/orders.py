@@ -20,6 +20,8 @@ REPLACED = "replaced"
 WORKING = frozenset({NEW, PARTIALLY_FILLED})
 OPEN = frozenset({ACCEPTED, NEW, PARTIALLY_FILLED, HELD, PENDING_CANCEL})
 
+STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
+
 BUY = "buy"
 SELL = "sell"
 

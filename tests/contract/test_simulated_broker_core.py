@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from adapters.simulator import matching
-from adapters.simulator.account import STARTING_CASH, Account, Opened
+from adapters.simulator.account import STARTING_CASH, Account, Image, Opened
 from adapters.simulator.market import CLOSED_PERIOD, LISTINGS, MINUTE, Market, MarketClock, Quote
 from adapters.simulator.orders import FILLED, OPEN, Order, Refusal
 from adapters.simulator.sessions import SECOND, following, new_york_offset, session_from, session_on
@@ -212,6 +212,17 @@ def test_a_trailing_stop_follows_the_best_price_and_never_the_other_way(distance
     assert (stop.status, stop.average) == (FILLED, Decimal("101.99"))
 
 
+def test_a_stop_limit_that_was_triggered_stays_so_after_a_crash() -> None:
+    book = account()
+    order = trade(book, type="stop_limit", stop_price="101", limit_price="100.50")
+    replica = Account.restored(msgspec.json.decode(msgspec.json.encode(book.image()), type=Image))
+    book.drain()
+    prints(book, quote("101.50"))
+    for change in book.drain()[0]:
+        replica.apply(change)
+    assert replica.orders[order.id].triggered
+
+
 def test_immediate_or_cancel_and_fill_or_kill_never_rest() -> None:
     book = account()
     part = live(book, send(book, qty="25", time_in_force="ioc"), quote(size=10))
@@ -370,11 +381,24 @@ class OrderLife(RuleBasedStateMachine):
     def send_market(self, symbol: str, side: str, qty: int, tif: str) -> None:
         self.attempt(lambda: send(self.book, self.quote(symbol), symbol=symbol, side=side, qty=qty, time_in_force=tif))
 
-    @rule(symbol=symbols, side=sides, qty=st.integers(1, 30), away=st.integers(-300, 300), stop=st.booleans())
-    def send_priced(self, symbol: str, side: str, qty: int, away: int, stop: bool) -> None:
+    @rule(
+        symbol=symbols,
+        side=sides,
+        qty=st.integers(1, 30),
+        away=st.integers(-300, 300),
+        kind=st.sampled_from(["limit", "stop", "stop_limit", "trailing_stop"]),
+    )
+    def send_priced(self, symbol: str, side: str, qty: int, away: int, kind: str) -> None:
         price = self.last[symbol] + Decimal(away) / 100
-        fields = {"type": "stop", "stop_price": price} if stop else {"type": "limit", "limit_price": price}
-        self.attempt(lambda: send(self.book, self.quote(symbol), symbol=symbol, side=side, qty=qty, **fields))
+        fields: dict[str, object] = {
+            "limit": {"limit_price": price},
+            "stop": {"stop_price": price},
+            "stop_limit": {"stop_price": price, "limit_price": price - Decimal("0.50")},
+            "trailing_stop": {"trail_price": abs(Decimal(away)) / 100 + 1},
+        }[kind]
+        self.attempt(
+            lambda: send(self.book, self.quote(symbol), symbol=symbol, side=side, qty=qty, type=kind, **fields)
+        )
 
     @rule(symbol=symbols, side=sides, qty=st.integers(1, 30), kind=st.sampled_from(["bracket", "oco"]))
     def send_group(self, symbol: str, side: str, qty: int, kind: str) -> None:
