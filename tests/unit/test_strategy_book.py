@@ -184,7 +184,7 @@ def test_market_making_never_closes_more_than_it_has_nor_grows_past_its_limit():
     model = make_model("market_making", 1)
     long = model.decide(View("AAPL", bars(100), D(6), ()))
     assert sum(each.qty for each in long if each.side == "sell") <= 6
-    full = model.decide(View("AAPL", bars(100), D(15), ()))
+    full = model.decide(View("AAPL", bars(100), D(24), ()))
     assert all(each.side == "sell" for each in full)
 
 

@@ -17,9 +17,9 @@ class Parameters:
     offsets_bps: tuple[Decimal, ...] = (Decimal(6), Decimal(15), Decimal(40))
     tolerance_bps: Decimal = Decimal(6)
     tolerance_share: Decimal = Decimal("0.25")
-    lean_bps: Decimal = Decimal(2)
+    lean_bps: Decimal = Decimal(3)
     lot: Decimal = Decimal(3)
-    most: Decimal = Decimal(15)
+    most: Decimal = Decimal(24)
 
 
 class MarketMaking:

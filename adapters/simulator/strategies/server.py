@@ -18,7 +18,7 @@ _METRICS = (
     ("errors_total", "counter", "Refusals and requests without an answer since the process began."),
     ("orders_per_minute", "gauge", "Orders sent in the last minute."),
     ("enabled", "gauge", "Whether the strategy may trade."),
-    ("healthy", "gauge", "Whether its tasks run and bars arrive."),
+    ("healthy", "gauge", "Whether all its tasks run."),
     ("day_pct", "gauge", "Profit of the day as a percentage of the venue's equity."),
 )
 
@@ -33,7 +33,8 @@ class Served:
 
     @property
     def why(self) -> str:
-        return self.crashed or self.hub.bars_why
+        """What is wrong, or went wrong last. A venue that does not answer is no illness of the strategy."""
+        return self.crashed or self.hub.bars_why or self.runner.why
 
     def state(self) -> dict[str, Any]:
         """What a StrategySampled needs, but for who asks and when."""
@@ -43,7 +44,7 @@ class Served:
         day = runner.profit / equity * 100 if equity else Decimal(0)
         return {
             "strategy": runner.settings.name,
-            "healthy": not self.why,
+            "healthy": not self.crashed,
             "enabled": runner.book.enabled,
             "gate": gate.state,
             "because": gate.because,
@@ -54,7 +55,7 @@ class Served:
             "day_pct": str(round(day, 4)),
             "model_hash": runner.model_hash,
             "errors": runner.errors,
-            "why": self.why or runner.why,
+            "why": self.why,
         }
 
     def book(self) -> dict[str, Any]:
@@ -110,8 +111,8 @@ def application(strategies: dict[str, Served]) -> web.Application:
 
     async def healthz(request: web.Request) -> web.Response:
         one = served(request)
-        if one.why:
-            return web.json_response({"status": "failing", "why": one.why}, status=503)
+        if one.crashed:
+            return web.json_response({"status": "failing", "why": one.crashed}, status=503)
         return web.json_response({"status": "ok", "model_hash": one.runner.model_hash})
 
     async def metrics(request: web.Request) -> web.Response:
