@@ -10,7 +10,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds between reads. `truth` are positions and open orders; an update of the stream brings the next read
-    forward, but never closer than `burst` to the one before (brokers count requests, and the cord needs some left). `sweep` looks for fills that the stream lost."""
+    forward, but never closer than `burst` to the one before: brokers count requests, and the cord needs some left.
+    `sweep` looks for fills that the stream lost."""
 
     heartbeat: float = 10.0
     truth: float = 2.0

@@ -91,6 +91,7 @@ class Guard:
 
     async def run(self) -> None:
         """Until `stop`."""
+        (self.folder / "http.json").unlink(missing_ok=True)  # a killed guard's
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
@@ -249,7 +250,6 @@ class Guard:
 
     async def _open_http(self) -> Http | None:
         if self.listening is None or self.tokens is None:
-            (self.folder / "http.json").unlink(missing_ok=True)
             return None
         parts = Parts(self.hub, self.hand.cord, self.gate, self.telemetry, self.tokens, self._figures)
         http = Http(parts, self.listening)

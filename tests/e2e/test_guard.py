@@ -23,6 +23,8 @@ from console.guard.client import GuardClient
 from tests.support.broker import PATIENCE, wait_until
 from tests.support.desk import DeskProcesses
 
+pytestmark = pytest.mark.xdist_group("guard")  # one desk for all, and the last tests pull it
+
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskProcesses]:
