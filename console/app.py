@@ -112,10 +112,9 @@ class AndonApp(App[None]):
     def _tick(self) -> None:
         self.switch.beat()
         if self._feed.changed():
-            moment, comparison = self.moment, self.comparison
             for screen in self.screen_stack:
-                if isinstance(screen, LiveScreen) and screen.ready:
-                    screen.present(moment, comparison)
+                if isinstance(screen, LiveScreen):
+                    screen.refresh_moment()
 
     # --- what actions and screens ask for ---------------------------------------------------------------------------
 

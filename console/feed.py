@@ -17,6 +17,7 @@ class Feed:
         self._source = source
         self._clock = clock
         self._read_only = read_only
+        self._opened = clock()
         self._state = DeskState()
         self._cut = ""
         self._comparison = Comparison()
@@ -47,7 +48,12 @@ class Feed:
     @property
     def moment(self) -> Moment:
         return Moment(
-            state=self._state, now=self._clock(), cut=self._cut, live=self._source.live, read_only=self._read_only
+            state=self._state,
+            now=self._clock(),
+            opened=self._opened,
+            cut=self._cut,
+            live=self._source.live,
+            read_only=self._read_only,
         )
 
     @property

@@ -54,8 +54,8 @@ PICTURES = (
 
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until what was asked for has been drawn."""
-    for _ in range(3):
-        await pilot.pause(0.12)
+    await pilot.pause(0.12)
+    await pilot.pause()
 
 
 async def draw(picture: Picture, size: tuple[int, int], theme: str = "dark") -> str:

@@ -22,10 +22,12 @@ class Look(Enum):
 
 class Moment(Plain, frozen=True):
     """`now` is UTC ns of the injected clock. `cut` says why the source fell silent and is empty while it speaks;
-    `live` is false for an archive, which has no guard to miss."""
+    `live` is false for an archive, which has no guard to miss. `opened` is when we began to listen: a guard that was
+    never heard is missed only after a while."""
 
     state: DeskState
     now: int
+    opened: int = 0
     cut: str = ""
     live: bool = True
     read_only: bool = False
@@ -44,7 +46,7 @@ class Moment(Plain, frozen=True):
             return self.cut
         silent = self.guard_age
         if silent is None:
-            return "no word from it yet"
+            return "no word from it yet" if self.now - self.opened > GUARD_SILENT_AFTER else ""
         return f"silent for {age(silent)}" if silent > GUARD_SILENT_AFTER else ""
 
     def look(self, as_of: int, unknown: str = "") -> Look:

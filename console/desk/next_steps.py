@@ -120,6 +120,8 @@ _SOURCES: tuple[Callable[[Moment, Comparison], Iterator[Step]], ...] = (
 
 def _nothing(moment: Moment, comparison: Comparison) -> Step:
     """Calm is claimed only as far as it was seen."""
+    if moment.live and moment.guard_age is None:
+        return Step(tone="calm", what="Wait: connecting to the guard", why="K works already", key="K")
     blind = sum(monitor.state == "unknown" for monitor in moment.state.monitors.values())
     if blind or not moment.state.monitors:
         why = f"{count(blind, 'monitor')} without data" if blind else "no monitor has reported yet"

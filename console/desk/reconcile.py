@@ -6,7 +6,7 @@ difference is carried from comparison to comparison, hence `before`.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 
 from console.desk.events import Order, Plain
@@ -16,6 +16,9 @@ from console.desk.state import StrategyState, VenueState
 from console.desk.words import SECOND
 
 IN_FLIGHT_FOR = 5 * SECOND
+
+EXACT = Context(prec=200, traps=[])
+"""The default context would round sums of long quantities, and call what differs in the 29th digit equal."""
 
 
 class Break(StrEnum):
@@ -47,7 +50,7 @@ class ComparedPosition(Plain, frozen=True):
 
     @property
     def difference(self) -> Decimal:
-        return self.book - self.broker
+        return EXACT.subtract(self.book, self.broker)
 
 
 class ComparedOrder(Plain, frozen=True):
@@ -148,7 +151,7 @@ def _positions(
     for own in books:
         for position in own.book.positions if own.book else ():
             symbol = normal_symbol(position.symbol)
-            book[symbol] = book.get(symbol, Decimal(0)) + position.qty
+            book[symbol] = EXACT.add(book.get(symbol, Decimal(0)), position.qty)
     broker = {normal_symbol(position.symbol): position.qty for position in row.positions}
     earlier = {was.symbol: was for was in before.positions} if before is not None else {}
     for symbol in sorted(book.keys() | broker.keys()):
@@ -156,7 +159,7 @@ def _positions(
         if not ours and not theirs:
             continue
         was = earlier.get(symbol)
-        same_side = was is not None and was.since and was.difference * (ours - theirs) > 0
+        same_side = was is not None and was.since and (was.book > was.broker) == (ours > theirs)
         since = 0 if ours == theirs else was.since if was is not None and same_side else moment.now
         kind = Break.UNKNOWN if unknown else _settled(_position_kind(ours, theirs), since, moment.now)
         yield ComparedPosition(venue=row.info.name, symbol=symbol, book=ours, broker=theirs, kind=kind, since=since)
@@ -169,7 +172,7 @@ def _position_kind(book: Decimal, broker: Decimal) -> Break:
         return Break.MISSING_AT_BROKER
     if not book:
         return Break.MISSING_IN_BOOK
-    return Break.SIDE_MISMATCH if book * broker < 0 else Break.QTY_BREAK
+    return Break.SIDE_MISMATCH if book.is_signed() != broker.is_signed() else Break.QTY_BREAK
 
 
 def _orders(

@@ -10,10 +10,11 @@ from console.desk.reconcile import Comparison
 
 
 class LiveScreen(Screen[None]):
-    """`present` is called at most ten times a second, once the screen is `ready`, and must take no time to speak of."""
+    """`present` is called at most ten times a second, once the screen is mounted, and must take no time to speak of."""
 
     AUTO_FOCUS = ""
-    ready = False
+    _ready = False
+    _fault = ""
 
     @property
     def console(self) -> Console:
@@ -23,12 +24,19 @@ class LiveScreen(Screen[None]):
         raise NotImplementedError
 
     def refresh_moment(self) -> None:
-        """Show what is known now, out of turn."""
-        if self.ready:
+        """Show what is known now. A mistake of ours in a view is shown, and does not take the cord's keys along."""
+        if not self._ready:
+            return
+        try:
             self.present(self.console.moment, self.console.comparison)
+        except Exception as error:
+            fault = f"{type(self).__name__} can not show this desk: {error!r}"
+            if fault != self._fault:
+                self._fault = fault
+                self.notify(fault, severity="error", timeout=60)
 
     def on_mount(self) -> None:
-        self.ready = True
+        self._ready = True
         self.refresh_moment()
 
     def on_resize(self) -> None:

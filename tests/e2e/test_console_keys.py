@@ -169,7 +169,7 @@ def test_read_only_pulls_nothing_and_says_why(tmp_path: Path) -> None:
     try:
         console.terminal.wait_for("READ-ONLY")
         console.terminal.send("K")
-        console.terminal.wait_for("pulls nothing")
+        console.terminal.wait_for("READ-ONLY: this console")
         console.block()
         console.terminal.send(F10)
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""The console on a replayed desk, with a cord that only writes its pulls down: `python -m tests.support.pty_console FILE`
+"""The console on a replayed desk; its cord only writes its pulls down: `python -m tests.support.pty_console FILE`.
 
 SIGUSR1 blocks the event loop until the file `FILE.go` is there. Every pull is a line `LEVEL SCOPE THREAD`.
 """

@@ -69,7 +69,7 @@ def _guard(moment: Moment) -> tuple[Span, ...]:
     told = age(moment.guard_age) if moment.guard_age is not None else ""
     if moment.down:
         return ("guard ", "dim"), (f" ✕ DOWN {told} ", "band-cut")
-    return ("guard ", "dim"), (told, "")
+    return ("guard ", "dim"), (told or "connecting…", "")
 
 
 def banner(moment: Moment, width: int) -> list[Line]:

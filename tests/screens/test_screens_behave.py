@@ -1,0 +1,148 @@
+"""What the screens do: the reason after a pull, the filter, the palette, the way between rooms."""
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+import console.screens.views.desk as desk_view
+from console.app import AndonApp
+from console.desk.pull import Level, Scope
+from console.screens.cord import CordScreen
+from console.screens.verdict import VerdictScreen
+from tests.pictures import settle
+from tests.support import scenario
+from widgets.grid import Grid, Row
+from widgets.line import text_of
+from widgets.lines import Lines
+
+
+class Desk:
+    """The app on a replayed desk; its monotonic clock is set by hand."""
+
+    def __init__(self, story: scenario.Story, *, refuses: str = "") -> None:
+        self.seconds = 100.0
+        self.source = scenario.FakeSource(story.updates, refuses)
+        self.cord = scenario.RecordingCord()
+        self.app = AndonApp(
+            self.source, self.cord, clock=lambda: scenario.NOW, monotonic=lambda: self.seconds, theme="dark"
+        )
+
+    def said(self, selector: str) -> str:
+        return "\n".join(text_of(line) for line in self.app.screen.query_one(selector, Lines).lines)
+
+
+async def opened(pilot: Pilot[None], *keys: str) -> None:
+    await settle(pilot)
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+async def test_a_pull_opens_the_verdict_and_asks_for_the_reason() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert isinstance(desk.app.screen, CordScreen)
+        desk.seconds += 1
+        await opened(pilot, "3")
+        assert desk.cord.pulls == [(Level.L3, Scope("desk"), "console")]
+        assert isinstance(desk.app.screen, VerdictScreen)
+        assert "S E N T" in desk.said("#headline")
+
+
+async def test_the_reason_goes_to_the_guard_with_its_pull() -> None:
+    desk = Desk(scenario.requested())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "r")
+        assert isinstance(desk.app.focused, Input)
+        await opened(pilot, *"K 3 acks", "enter")
+        assert desk.source.commands == [("reason", {"pull": scenario.PULL, "text": "K 3 acks"})]
+        assert desk.cord.pulls == []
+
+
+async def test_a_refused_reason_is_shown_again() -> None:
+    desk = Desk(scenario.requested(), refuses="the guard is down")
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, "r", "x", "enter")
+        [toast] = desk.app._notifications
+        assert toast.message == "the guard is down\nYou wrote: x"
+
+
+async def test_tab_goes_through_the_scopes_and_the_reach_follows() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert "sim2" in desk.said("#reach")
+        await opened(pilot, "tab")
+        assert "sim2" not in desk.said("#reach")
+        desk.seconds += 1
+        await opened(pilot, "shift+tab", "shift+tab")
+        assert "sim1" not in desk.said("#reach")
+        desk.seconds += 1
+        await opened(pilot, "4")
+        assert desk.cord.pulls == [(Level.L4, Scope("venue", ("sim2",)), "console")]
+
+
+async def test_nothing_opens_above_the_overlay_and_rooms_do_not_change_below_it() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K", "ctrl+p", "question_mark", "2", "K", "f10", "q")
+        assert isinstance(desk.app.screen, CordScreen)
+        assert "comes later" in desk.said("#foot") or "Enter does nothing" in desk.said("#foot")
+        await opened(pilot, "escape")
+        assert desk.app.screen.query_one("#monitors")
+
+
+async def test_the_filter_keeps_rows_and_escape_brings_them_back() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "slash", *"bar")
+        grid = desk.app.screen.query_one("#monitors", Grid)
+        assert [row.key for row in grid.rows] == ["bar-age"]
+        await opened(pilot, "escape")
+        assert len(grid.rows) == 6
+
+
+async def test_the_palette_lists_actions_and_themes() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "ctrl+p", *"theme light", "enter")
+        await opened(pilot, "enter")
+        assert desk.app.theme == "light"
+
+
+async def test_the_arrows_go_through_the_pulls() -> None:
+    story = scenario.verified()
+    story.at(-5, scenario.ev.Pulled("p-2", "L3", "venue:sim1", "again", "cli", "direct", ("sim1",)), actor="bo")
+    desk = Desk(story)
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "v")
+        assert "U N K N O W N" in desk.said("#headline")
+        assert "pull 2 of 2" in desk.said("#about")
+        assert "directly, without the guard" in desk.said("#about")
+        await opened(pilot, "left")
+        assert "V E R I F I E D" in desk.said("#headline")
+        await opened(pilot, "escape")
+        assert desk.app.screen.query_one("#monitors")
+
+
+async def test_four_also_proves_flat() -> None:
+    desk = Desk(scenario.verified(Level.L4))
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "v")
+        assert "no position" in desk.said("#headline")
+        assert "flat +0.9 s" in desk.said("#venues")
+
+
+async def test_a_mistake_in_a_view_is_shown_and_the_cord_still_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> list[Row]:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr(desk_view, "monitor_rows", fails)
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        assert ["no such column" in toast.message for toast in desk.app._notifications] == [True]
+        await opened(pilot, "K")
+        desk.seconds += 1
+        await opened(pilot, "3")
+        assert len(desk.cord.pulls) == 1

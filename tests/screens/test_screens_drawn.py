@@ -1,0 +1,74 @@
+"""Every screen, drawn at a known moment at both sizes, calm and burning, and compared with the accepted drawing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from console.app import AndonApp
+from console.desk.words import SECOND
+from tests.pictures import PICTURES, SIZES, Clock, Picture, settle
+from tests.support import scenario
+
+Compare = Callable[..., bool]
+BY_NAME = {picture.name: picture for picture in PICTURES}
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+
+
+def drawn(compare: Compare, picture: Picture, size: tuple[int, int], **options: Any) -> bool:
+    clock = Clock()
+    clock.now -= int(picture.earlier * SECOND)
+    app = AndonApp(scenario.FakeSource(picture.updates()), scenario.RecordingCord(), clock=clock, **options)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press(*picture.press)
+        await settle(pilot)
+        clock.now = scenario.NOW
+        await settle(pilot)
+
+    return compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_a_screen_looks_as_accepted(snap_compare: Compare, picture: Picture, size: str) -> None:
+    assert drawn(snap_compare, picture, SIZES[size])
+
+
+@pytest.mark.parametrize("theme", ["light", "high-contrast"])
+def test_the_desk_in_another_theme(snap_compare: Compare, theme: str) -> None:
+    assert drawn(snap_compare, BY_NAME["desk-burning"], SIZES["80x24"], theme=theme)
+
+
+def test_the_overlay_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert drawn(snap_compare, BY_NAME["cord"], SIZES["80x24"])
+
+
+def test_the_desk_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert drawn(snap_compare, BY_NAME["desk-halted"], SIZES["80x24"])
+
+
+def test_a_live_desk_that_is_read_only(snap_compare: Compare) -> None:
+    picture = Picture("live", lambda: scenario.calm("live").updates)
+    assert drawn(snap_compare, picture, SIZES["80x24"], read_only=True)
+
+
+def test_a_terminal_that_is_too_small(snap_compare: Compare) -> None:
+    assert drawn(snap_compare, BY_NAME["desk-calm"], (60, 20))
+
+
+def test_the_overlay_on_a_terminal_that_is_too_small(snap_compare: Compare) -> None:
+    assert drawn(snap_compare, BY_NAME["cord"], (60, 20))
+
+
+def test_a_console_that_has_heard_nothing(snap_compare: Compare) -> None:
+    assert drawn(snap_compare, Picture("nothing", list), SIZES["80x24"])

@@ -1,0 +1,101 @@
+"""What a pull would reach, and what a person should do next: pure answers from small histories."""
+
+from console.desk import events as ev
+from console.desk.blast import blast, scopes
+from console.desk.moment import Look, Moment
+from console.desk.next_steps import Step, next_steps
+from console.desk.pull import Level, Scope
+from console.desk.reconcile import compare
+from console.desk.source import Attached
+from console.desk.state import fold_all
+from console.desk.words import SECOND
+from tests.support import scenario
+from tests.support.scenario import NOW, Story, order
+
+
+def seen(story: Story) -> Moment:
+    return Moment(state=fold_all(story.records), now=NOW)
+
+
+def steps(moment: Moment) -> tuple[Step, ...]:
+    return next_steps(moment, compare(moment))
+
+
+def test_the_blast_radius_counts_what_lies_in_scope() -> None:
+    state = seen(scenario.calm()).state
+    assert [str(scope) for scope in scopes(state)] == ["desk", "venue:sim1", "venue:sim2"]
+    whole = blast(state, Scope("desk"))
+    assert [(row.venue, row.orders, row.positions) for row in whole.venues] == [("sim1", 4, 3), ("sim2", 2, 1)]
+    assert whole.naked == ("AAPL",)
+    assert whole.protective == 1
+    assert whole.foreign == 0
+    assert whole.as_of == NOW - SECOND
+    only = blast(state, Scope("venue", ("sim2",)))
+    assert [row.venue for row in only.venues] == ["sim2"]
+    assert only.venues[0].net < 0 < only.venues[0].gross
+
+
+def test_orders_of_strangers_are_counted_apart() -> None:
+    story = scenario.calm()
+    mine, theirs = scenario.SIM2_ORDERS[0], order("x", "mobile-app", "SPY", "buy", 1)
+    story.at(0, ev.OrdersRead("sim2", (mine, theirs), NOW))
+    assert blast(seen(story).state, Scope("desk")).foreign == 1
+
+
+def test_a_failed_read_keeps_the_last_counts_and_says_so() -> None:
+    story = scenario.calm().at(0, ev.OrdersRead("sim1", (), NOW, unknown="timeout"))
+    row = blast(seen(story).state, Scope("desk")).venues[0]
+    assert (row.orders, row.unknown) == (4, "timeout")
+
+
+def test_a_calm_desk_asks_for_nothing() -> None:
+    assert [step.what for step in steps(seen(scenario.calm()))] == ["Nothing to do"]
+
+
+def test_calm_is_not_claimed_of_what_was_not_seen() -> None:
+    [step] = steps(seen(scenario.beaten(scenario.monitored(scenario.heard(scenario.begun()), unknown=True))))
+    assert (step.tone, step.why) == ("warn", "1 monitor without data")
+
+
+def test_a_missing_guard_comes_first() -> None:
+    attached, cut = scenario.detached()
+    assert isinstance(attached, Attached)
+    moment = Moment(state=attached.state, now=NOW, cut="connection refused")
+    assert steps(moment)[0].what.startswith("Start the guard")
+    assert moment.look(NOW) is Look.CUT
+    assert cut is not None
+
+
+def test_a_silent_guard_is_down_whatever_the_socket_says() -> None:
+    moment = seen(scenario.beaten(scenario.heard(scenario.begun()), ago=4))
+    assert moment.down == "silent for 4 s"
+
+
+def test_an_unproven_venue_is_phoned() -> None:
+    told = steps(seen(scenario.unknown()))
+    assert told[0].what == "Phone sim2: +1 555 0177"
+    assert "UNKNOWN" in told[0].why
+    assert [step.key for step in told[:2]] == ["v", "v"]
+
+
+def test_what_stands_open_after_a_cancel_is_named() -> None:
+    assert any(step.what == "Hold, or flatten with K 4" for step in steps(seen(scenario.partial())))
+    assert not any("flatten" in step.what for step in steps(seen(scenario.verified(Level.L4))))
+
+
+def test_the_reason_is_asked_for_until_it_is_given() -> None:
+    ask = "Write down why the cord was pulled"
+    assert ask in [step.what for step in steps(seen(scenario.requested()))]
+    assert ask not in [step.what for step in steps(seen(scenario.partial()))]
+
+
+def test_a_strategy_that_ignores_the_gate_is_stopped_by_hand() -> None:
+    story = scenario.partial()
+    story.at(0, scenario.sampled("maker", scenario.MODELS["maker"], ev.GateState.OPEN, 9, "0", NOW))
+    assert "Stop maker at its host" in [step.what for step in steps(seen(story))]
+
+
+def test_another_model_than_pinned_is_named() -> None:
+    story = scenario.calm()
+    story.at(0, scenario.sampled("maker", "ffffffff", ev.GateState.OPEN, 9, "0", NOW))
+    assert "maker runs another model than pinned" in [step.what for step in steps(seen(story))]
