@@ -9,6 +9,7 @@ from console.desk.pull import strategy_of
 SETTLE = 3.0
 SETTLE_LOOKS = 2
 REFUSED_WAIT = 1.0
+REFUSED_WAIT_MOST = 60.0
 
 
 class Close:
@@ -34,6 +35,7 @@ class Closes:
         self._strategies = strategies
         self._by_symbol: dict[str, Close] = {}
         self._own: set[str] = set()
+        self._refusals: dict[str, int] = {}
 
     @property
     def own(self) -> frozenset[str]:
@@ -76,10 +78,19 @@ class Closes:
         close = self._by_symbol[symbol]
         close.kind = outcome.kind
         close.detail = "" if outcome.kind == "acked" else f"close {symbol} {outcome.kind}: {outcome.detail}"
-        close.again_at = now + max(outcome.retry_after or 0.0, REFUSED_WAIT)
+        if outcome.kind == "refused":
+            refusals = self._refusals[symbol] = self._refusals.get(symbol, 0) + 1
+            patience = min(REFUSED_WAIT * 2 ** (refusals - 1), REFUSED_WAIT_MOST)
+            close.again_at = now + max(outcome.retry_after or 0.0, patience)
         if outcome.order_id:
             close.order_id = outcome.order_id
             self._own.add(outcome.order_id)
+
+    def clear_refusals(self) -> None:
+        """What made the venue refuse is gone: closes that it refused may be sent now."""
+        self._refusals.clear()
+        for close in self._by_symbol.values():
+            close.again_at = 0.0
 
     def inherit(self, sent: dict[str, str], own: set[str], now: float) -> None:
         """After a restart: the closes that the hand before sent (symbol to signed quantity) are in doubt until they had

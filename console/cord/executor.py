@@ -30,17 +30,23 @@ class Record(Protocol):
 class Inherited:
     """What the journal knows of a pull that another hand, or this one before it was killed, had begun.
 
-    `sent` holds closes by venue and symbol (signed quantity), `own` the ids of closing orders by venue, `age` seconds
-    since the pull."""
+    `sent` holds closes by venue and symbol (signed quantity), `own` the ids of closing orders by venue, `proven` the
+    three times of each venue that was verified, `age` seconds since the pull."""
 
-    __slots__ = ("age", "own", "request", "sent")
+    __slots__ = ("age", "own", "proven", "request", "sent")
 
     def __init__(
-        self, request: PullRequest, sent: dict[str, dict[str, str]], own: dict[str, set[str]], age: float
+        self,
+        request: PullRequest,
+        sent: dict[str, dict[str, str]],
+        own: dict[str, set[str]],
+        proven: dict[str, tuple[int, int, int]],
+        age: float,
     ) -> None:
         self.request = request
         self.sent = sent
         self.own = own
+        self.proven = proven
         self.age = age
 
 
@@ -142,7 +148,8 @@ class Executor:
             worker = self._worker(name)
             if worker is not None:
                 worker.inherit(inherited.sent.get(name, {}), inherited.own.get(name, set()))
-            self._give(name, Task(request, name, self._quiet, time.monotonic() - inherited.age, adopted=True), None)
+            began = time.monotonic() - inherited.age
+            self._give(name, Task.adopt(request, name, self._quiet, began, inherited.proven.get(name)), None)
 
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is

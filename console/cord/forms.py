@@ -95,7 +95,11 @@ class FormHand:
         return _outcome(self._write("cancel", id=order_id))
 
     def suspend(self) -> Outcome:
+        """The venue takes no new order from anybody."""
         return _outcome(self._write("suspend"))
+
+    def unsuspend(self) -> Outcome:
+        return _outcome(self._write("unsuspend"))
 
     def close_position(self, symbol: str) -> Outcome:
         """The venue's own close call: it works out side and size from its own truth, so it can not flip."""
@@ -166,6 +170,14 @@ class FormHand:
         if not isinstance(is_open, bool):
             raise Unread("clock: the answer can not be read")
         return is_open, str(next_open)
+
+    def suspended(self) -> bool:
+        """Whether the venue takes no orders because somebody suspended it. Raises Unread."""
+        told = self._get("settings", self._path("settings"))
+        flag = told.get(self._field("settings", "suspended")) if isinstance(told, dict) else None
+        if not isinstance(flag, bool):
+            raise Unread("settings: the answer can not be read")
+        return flag
 
     def _rows(self, what: str, kind: str, *, until: frozenset[str] | None) -> list[Row]:
         """Page on until a page is not full, or until one holds something of `until`; None: one page is asked for."""

@@ -17,11 +17,9 @@ class Task:
     """An `adopted` task was begun by a hand that is gone. `started` and `quiet_from` are monotonic
     seconds. The three times are UTC ns, 0 until proven, and go back to 0 when a later look disproves them."""
 
-    def __init__(
-        self, request: PullRequest, venue: str, quiet: float, started: float, *, adopted: bool = False
-    ) -> None:
+    def __init__(self, request: PullRequest, venue: str, quiet: float, started: float) -> None:
         self.request = request
-        self.adopted = adopted
+        self.adopted = False
         self.venue = venue
         self.level = Level(request.level)
         self.scope = Scope.parse(request.scope)
@@ -38,6 +36,24 @@ class Task:
         self.t_blocked = 0
         self.t_flat = 0
         self.t_verified = 0
+
+    @classmethod
+    def adopt(
+        cls, request: PullRequest, venue: str, quiet: float, started: float, proven: "tuple[int, int, int] | None"
+    ) -> "Task":
+        """A task that another hand began. `proven` are its three times where it was verified: then it is watched on,
+        and not proven anew."""
+        task = cls(request, venue, quiet, started)
+        task.adopted = True
+        if proven is not None:
+            task.t_blocked, task.t_flat, task.t_verified = proven
+            task.verdict, task.why = Verdict.VERIFIED, task._proof
+            task.quiet_from = time.monotonic() - quiet
+        return task
+
+    @property
+    def _proof(self) -> str:
+        return f"nothing open, {self.quiet:g} s without a new order or fill"
 
     @property
     def verified(self) -> bool:
@@ -138,7 +154,7 @@ class Task:
             self.verdict, self.why = Verdict.REQUESTED, f"nothing open, {self.quiet:g} s of quiet to prove"
             return
         self.t_verified = self.t_verified or look.ts
-        self.verdict, self.why = Verdict.VERIFIED, f"nothing open, {self.quiet:g} s without a new order or fill"
+        self.verdict, self.why = Verdict.VERIFIED, self._proof
 
     def _restart_quiet(self, at: float | None, why: str) -> None:
         self.quiet_from, self.quiet_why = at, why

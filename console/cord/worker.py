@@ -77,6 +77,7 @@ class VenueWorker(threading.Thread):
         self._session_note = ""
         self._note = ""
         self._suspended = False
+        self._lifted = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -197,9 +198,8 @@ class VenueWorker(threading.Thread):
         for task in tasks:
             before, quiet_before = task.shown, task.quiet_from
             task.judge(look, self._closes.own, now, self._waiting_for(task), note)
-            if task.suspend_due and not self._suspended and task.t_blocked and (task.t_flat or not task.level.flattens):
-                self._suspend(task)
             self._tell(task, before, quiet_before)
+        self._suspend_where_due()
         self._pace(look)
 
     def _pace(self, look: Look) -> None:
@@ -295,14 +295,36 @@ class VenueWorker(threading.Thread):
         outcome = self.hand.close_position(symbol)
         self._closes.sent(symbol, outcome, time.monotonic())
         self._answered(task, "close", outcome, target=symbol)
+        if outcome.kind == "refused":
+            self._lift(task)
 
-    def _suspend(self, task: Task) -> None:
-        if not (self.hand.can("suspend") and covers_account(task.scope)):
+    def _suspend_where_due(self) -> None:
+        """Afterwards, never before: a suspended venue takes no closes either."""
+        tasks = [task for task in self._tasks.values() if covers_account(task.scope) and task.level.cancels]
+        due = self._lifted or any(task.suspend_due for task in tasks)
+        if not due or self._suspended or self.closing or not self.hand.can("suspend"):
             return
-        self._sent(task, "suspend", 1)
+        self._sent(tasks[-1], "suspend", 1)
         outcome = self.hand.suspend()
         self._suspended = outcome.kind == "acked"
-        self._answered(task, "suspend", outcome)
+        self._lifted = self._lifted and not self._suspended
+        self._answered(tasks[-1], "suspend", outcome)
+
+    def _lift(self, task: Task) -> None:
+        """A close was refused: if that is because the venue is suspended, lift it for as long as the closes take."""
+        if self._lifted or not self.hand.can("unsuspend"):
+            return
+        try:
+            suspended = self.hand.suspended()
+        except Unread:
+            return
+        if suspended:
+            self._sent(task, "unsuspend", 1)
+            outcome = self.hand.unsuspend()
+            self._answered(task, "unsuspend", outcome)
+            if outcome.kind == "acked":
+                self._lifted, self._suspended = True, False
+                self._closes.clear_refusals()
 
     def _explain(self) -> None:
         """Something stands: is the venue closed? Asked seldom, because it only explains."""

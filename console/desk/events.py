@@ -228,7 +228,8 @@ class LatchSet(Event, frozen=True, tag="latch_set"):
 
 
 class CordSent(Event, frozen=True, tag="cord_sent"):
-    """A request of the cord left. `what` is cancel_all, cancel, close or suspend; `target` an order id or a symbol.
+    """A request of the cord left. `what` is cancel_all, cancel, close, suspend or unsuspend (so
+    that closes are taken); `target` is an order id or a symbol.
 
     An exposing write (`close`) is journaled before its bytes leave, with its quantity; a reducing one right after, with
     the UTC ns at which they left in `at`."""

@@ -385,8 +385,9 @@ def _cord_answered(state: DeskState, record: Record, event: ev.CordAnswered) -> 
     changes: dict[str, Any] = {
         "answered": row.answered + 1,
         "answer": f"{answer} {event.detail}".strip(),
-        "suspended": row.suspended or (event.what == "suspend" and event.outcome == "acked"),
     }
+    if event.what in ("suspend", "unsuspend") and event.outcome == "acked":
+        changes["suspended"] = event.what == "suspend"
     if event.what == "cancel_all":
         changes["failed"] = event.failed
     return _pull(state, event.pull, event.venue, **changes)

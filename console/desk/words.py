@@ -23,9 +23,10 @@ def age(ns: int) -> str:
 
 
 def after(ns: int) -> str:
-    """How long after a moment something came: `+0.4 s`, `+61 s`."""
-    seconds = ns / SECOND
-    return f"+{seconds:.1f} s" if seconds < 10 else f"+{seconds:.0f} s"
+    """How long after a moment something came: `+38 ms`, `+1.4 s`, `+61 s`. Never before it: clocks differ by a hair."""
+    if ns < SECOND:
+        return f"+{max(0, ns) // 1_000_000} ms"
+    return f"+{ns / SECOND:.1f} s" if ns < 10 * SECOND else f"+{ns // SECOND} s"
 
 
 def clock(ts: int) -> str:

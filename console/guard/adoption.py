@@ -1,7 +1,7 @@
 """Pulls that another hand began, and what has to be known to go on with them.
 
 A direct hand locks its journal file while it lives. Where that lock is free, or the pull was this guard's own before it
-was killed, nobody works at it any more: then the guard's cord thread takes it over. A pull that is verified is done.
+was killed, nobody works at it any more: then the guard's cord thread takes it over.
 """
 
 import fcntl
@@ -46,17 +46,21 @@ class Closes:
             made=pull.at,
         )
         age = max(0, now - pull.at) / 1e9
-        return Inherited(request, self.sent.get(pull.id, {}), self.own.get(pull.id, {}), age)
+        proven = {
+            name: (row.t_blocked, row.t_flat, row.t_verified)
+            for name, row in pull.venues.items()
+            if row.verdict is Verdict.VERIFIED
+        }
+        return Inherited(request, self.sent.get(pull.id, {}), self.own.get(pull.id, {}), proven, age)
 
 
 def orphans(state: DeskState, folder: Path, working: frozenset[str]) -> list[PullState]:
-    """Pulls that are not verified and that no hand works at. `working` are those in this guard's own."""
+    """Pulls that stand and that no hand works at: one that is verified is watched on for as long as it stands.
+    `working` are those in this guard's own."""
     return [
         pull
         for pull in state.pulls.values()
-        if pull.id not in working
-        and pull.verdict is not Verdict.VERIFIED
-        and not (pull.hand == "direct" and _alive(folder / f"direct-{pull.id}.jsonl"))
+        if pull.id not in working and not (pull.hand == "direct" and _alive(folder / f"direct-{pull.id}.jsonl"))
     ]
 
 
