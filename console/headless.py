@@ -46,6 +46,7 @@ async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> "_Follower":
     try:
         with contextlib.suppress(TimeoutError):  # even a run that is ended at once has a desk to report
             await asyncio.wait_for(follower.attached.wait(), ATTACH_SECONDS)
+        print("The desk is up; Ctrl-C ends it.", file=sys.stderr, flush=True)
         while not over.is_set() and (seconds is None or time.monotonic() < start + float(seconds)):
             desk.check()
             if following.done():

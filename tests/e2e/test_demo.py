@@ -76,13 +76,12 @@ class Andon:
         return told
 
     def up(self, child: "subprocess.Popen[str]") -> None:
-        """Wait until the demo that `child` starts is up."""
-
-        def noted() -> bool:
-            assert child.poll() is None, child.communicate()
-            return bool(self.noted() and self.noted()["pid"] == child.pid)
-
-        wait_until(noted)
+        """Wait until the demo that `child` starts says that it is up."""
+        assert child.stderr
+        for line in child.stderr:
+            if line.startswith("The desk is up"):
+                return
+        raise AssertionError(f"the demo ended: {child.wait()}")
 
     def noted(self) -> dict[str, Any]:
         try:
