@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.cord import latch
-from console.cord.keys import KeyFileError, read_keys
 from console.cord.command import Usage, Wanted
+from console.cord.keys import KeyFileError, read_keys
 from console.cord.lock import FROZEN_AFTER, CordLock
 from console.cord.plan import Plan, PlanError, write_plan
 from console.cord.request import PullRequest, parse, quote
