@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -18,8 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from adapters.simulator.strategies import model_hash_of
 from console.commands.look import listens
 from console.config import LEAST_QUIET_SECONDS, ConfigError, glance, user_state
+from console.cord.hands import detached_hands
 from console.guard.wire import SOCKET_PATH_LIMIT
 from console.processes import Child, deaf_to_signals
 
@@ -76,6 +79,9 @@ class SimulatedDesk:
             with deaf_to_signals():
                 for child in reversed(self.children):
                     child.stop()
+                for hand in detached_hands(str(self.state)):  # they work for a broker that is gone now
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(hand, signal.SIGTERM)
 
     def _prepare(self) -> None:
         simulated_only(self.state)
@@ -134,6 +140,7 @@ class SimulatedDesk:
         for row in STRATEGIES:
             lines += [f"  - name: {row['name']}", f"    venue: {row['venue']}"]
             lines += [f"    symbols: [{', '.join(row['symbols'])}]", f"    host: {hosts[row['name']]}"]
+            lines += [f"    model_hash: {model_hash_of(row['kind'], self.seed)}"]
         lines += [f"cord: {{quiet_seconds: {self.quiet}}}", "http: {port: 0}", ""]
         self.file.write_text("\n".join(lines))
 

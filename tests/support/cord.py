@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.alpaca.cord_form import cord_form
+from console.cord.hands import detached_hands
 from console.cord.plan import write_plan
 from tests.support.broker import ROOT, BrokerProcess
 
@@ -55,20 +56,7 @@ def kill(folder: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
     return process.returncode, json.loads(out) if out else {}, err
 
 
-def hands(folder: Path) -> list[int]:
-    """The detached hands that work on this desk, by the journal file that each holds open."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"follow.py" in (process / "cmdline").read_bytes():
-                held = [os.readlink(link) for link in (process / "fd").iterdir()]
-                found += [int(process.name)] if any(path.startswith(str(folder)) for path in held) else []
-        except OSError:
-            continue  # it ended meanwhile
-    return found
-
-
 def end_hands(folder: Path) -> None:
     """A test's desk goes away: so must the hands that would ask its broker for ever."""
-    for pid in hands(folder):
+    for pid in detached_hands(str(folder)):
         os.kill(pid, signal.SIGKILL)

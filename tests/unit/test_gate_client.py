@@ -136,7 +136,9 @@ def test_each_ask_reads_anew(tmp_path, gate):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", gate_json(expires=1), gate_json(boot_id="another"), gate_json(size="2")]
+    "content",
+    ["", "{", "[]", gate_json(expires=1), gate_json(boot_id="another"), gate_json(size="2")],
+    ids=["empty", "torn", "a list", "stale", "another boot", "more than all"],
 )
 def test_a_gate_that_is_stale_foreign_or_torn_is_halted(tmp_path, gate, content):
     (tmp_path / "gate.json").write_text(content)
