@@ -45,7 +45,8 @@ async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> "_Follower":
     start = said = time.monotonic()
     try:
         with contextlib.suppress(TimeoutError):  # even a run that is ended at once has a desk to report
-            await asyncio.wait_for(follower.attached.wait(), ATTACH_SECONDS)
+            async with asyncio.timeout(ATTACH_SECONDS):
+                await follower.attached.wait()
         print("The desk is up; Ctrl-C ends it.", file=sys.stderr, flush=True)
         while not over.is_set() and (seconds is None or time.monotonic() < start + float(seconds)):
             desk.check()
@@ -55,11 +56,11 @@ async def _watch(desk: "SimulatedDesk", seconds: Decimal | None) -> "_Follower":
                 said = time.monotonic()
                 print(f"{said - start:4.0f} s  {_progress(follower.state)}", file=sys.stderr, flush=True)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await over.wait()
     finally:
-        while not following.done():  # a wait_for that ends at that very moment swallows a cancellation
-            following.cancel()
-            await asyncio.wait([following], timeout=0.1)
+        following.cancel()
+        await asyncio.wait([following])
     return follower
 
 

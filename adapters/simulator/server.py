@@ -157,7 +157,8 @@ async def beat(broker: Broker, stop: asyncio.Event) -> None:
         broker.tick()
         rest = max(0.0, BEAT - (time.monotonic() - began))
         try:
-            await asyncio.wait_for(stop.wait(), rest)
+            async with asyncio.timeout(rest):
+                await stop.wait()
         except TimeoutError:
             continue
 

@@ -106,7 +106,8 @@ class Hub:
         try:
             while not self._faults.find("stream_closed", account.name):
                 try:
-                    frame = await asyncio.wait_for(queue.get(), POLL)
+                    async with asyncio.timeout(POLL):
+                        frame = await queue.get()
                 except TimeoutError:
                     continue
                 if frame is None:

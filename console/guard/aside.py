@@ -56,4 +56,5 @@ async def beside(job: Callable[[], T], seconds: float) -> T:
             loop.call_soon_threadsafe(settle, result, None)
 
     threading.Thread(target=run, name="beside", daemon=True).start()
-    return await asyncio.wait_for(done, seconds)
+    async with asyncio.timeout(seconds):
+        return await done

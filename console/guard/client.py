@@ -71,7 +71,8 @@ class GuardClient:
         self._waiting[asked.id] = waiting
         self._writer.write(msgspec.json.encode(asked) + b"\n")
         try:
-            answer: Answer = await asyncio.wait_for(waiting, ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer: Answer = await waiting
         except TimeoutError:
             raise RuntimeError(f"no answer from the guard: {_UNSURE}") from None
         finally:
@@ -124,7 +125,8 @@ class GuardClient:
         yield Attached(state)
         try:
             while True:
-                told = await asyncio.wait_for(_read(reader), SILENCE_SECONDS)
+                async with asyncio.timeout(SILENCE_SECONDS):  # wait_for of 3.11 may swallow a cancellation
+                    told = await _read(reader)
                 if told.record is not None:
                     self._saw(told.record)
                     yield Received(told.record)

@@ -24,7 +24,8 @@ async def take_evidence(
 
     async def asked(what: str, read: "asyncio.Future[Read[T]]") -> T | None:
         try:
-            answer = await asyncio.wait_for(read, SECONDS)
+            async with asyncio.timeout(SECONDS):
+                answer = await read
         except TimeoutError:
             answer = Unknown("no answer in time")
         if isinstance(answer, Ok) and answer.complete:

@@ -170,7 +170,8 @@ class Guard:
         await self.telemetry.end()
         last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
         with contextlib.suppress(TimeoutError, OSError):
-            await asyncio.wait_for(asyncio.wrap_future(last), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.wrap_future(last)
         await asyncio.sleep(0)  # whoever is attached hears of it
         self.hand.stop()
         self.stream.close()

@@ -123,7 +123,8 @@ class VenueWatch:
         await self.truth()
         await asyncio.sleep(self._pace.burst)
         try:
-            await asyncio.wait_for(self._due.wait(), self._pace.truth - self._pace.burst)
+            async with asyncio.timeout(self._pace.truth - self._pace.burst):
+                await self._due.wait()
         except TimeoutError:
             return
 
