@@ -62,6 +62,13 @@ class CordDriver(LinuxDriver):
         self._terminal = cast("IO[str]", self._file)
         self._file = cast("Any", _MarkedFile(self._terminal))
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The terminal's own answer. The framework believes COLUMNS and LINES first, and then no resize is ever seen."""
+        try:
+            return tuple(os.get_terminal_size(self.fileno))
+        except OSError:
+            return super()._get_terminal_size()
+
     def process_message(self, message: Message) -> None:
         """Runs in the input thread."""
         if isinstance(message, events.Key) and self.switch.key(message.key, time.monotonic()):

@@ -130,7 +130,7 @@ async def test_four_also_proves_flat() -> None:
     async with desk.app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "v")
         assert "no position" in desk.said("#headline")
-        assert "flat +0.9 s" in desk.said("#venues")
+        assert "flat +1.9 s" in desk.said("#venues")
 
 
 async def test_a_mistake_in_a_view_is_shown_and_the_cord_still_opens(monkeypatch: pytest.MonkeyPatch) -> None:

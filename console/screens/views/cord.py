@@ -15,7 +15,7 @@ NOT_YET = "come later: use 3"
 
 COLUMNS = (
     Column("venue", 8, grow=1),
-    Column("account", 10, drop=1),
+    Column("account", 12, drop=1),
     Column("orders", 6, align="right"),
     Column("positions", 9, align="right"),
     Column("gross", 10, align="right", drop=3),

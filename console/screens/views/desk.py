@@ -12,12 +12,12 @@ from widgets.curve import curve
 from widgets.grid import Column, Row
 from widgets.line import Line, line, spread, wrap
 
-CURVE = 10
+CURVE = 8
 
 MONITOR_COLUMNS = (
     Column("monitor", 22),
-    Column("reading", 16, grow=1),
-    Column("threshold", 10),
+    Column("reading", 17, grow=1),
+    Column("threshold", 11),
     Column("curve", CURVE),
     Column("age", 10, align="right"),
     Column("channel", 5),
@@ -120,7 +120,7 @@ def _model(running: str, pin: str) -> Line:
     if not running:
         return line((NONE, "unknown"))
     if not pin:
-        return line(short(running, 5), (" unpinned", "dim"))
+        return line(short(running, 5), (" no pin", "dim"))
     return line(short(running, 5), (" = pin", "dim") if running == pin else (" ≠ pin", "bad"))
 
 
