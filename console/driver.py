@@ -63,11 +63,12 @@ class CordDriver(LinuxDriver):
         self._file = cast("Any", _MarkedFile(self._terminal))
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """The terminal's own answer. The framework believes COLUMNS and LINES first, and then no resize is ever seen."""
+        """The terminal's own answer. The framework believes COLUMNS and LINES first, and then sees no resize."""
         try:
-            return tuple(os.get_terminal_size(self.fileno))
+            size = os.get_terminal_size(self.fileno)
         except OSError:
             return super()._get_terminal_size()
+        return size.columns, size.lines
 
     def process_message(self, message: Message) -> None:
         """Runs in the input thread."""

@@ -96,7 +96,8 @@ class CordScreen(LiveScreen, ModalScreen[None]):
 
     def action_scope(self, by: int) -> None:
         offered = scopes(self.console.moment.state)
-        self._chosen = offered[(offered.index(self._chosen) + by) % len(offered)]
+        at = offered.index(self._chosen) if self._chosen in offered else 0
+        self._chosen = offered[(at + by) % len(offered)]
         self._offer()
 
     def action_leave(self) -> None:

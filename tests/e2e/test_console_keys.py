@@ -22,6 +22,7 @@ class Console:
         self.file = folder / "pulls"
         self.terminal = Terminal(
             [sys.executable, "-m", "tests.support.pty_console", str(self.file), *options],
+            env={"COLUMNS": "80", "LINES": "24"},  # some shells export them; the terminal knows better
             cols=cols,
             rows=rows,
             cwd=ROOT,
