@@ -6,6 +6,7 @@ was killed, nobody works at it any more: then the guard's cord thread takes it o
 
 import fcntl
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from console.cord import latch
@@ -64,13 +65,14 @@ def orphans(state: DeskState, folder: Path, working: frozenset[str]) -> list[Pul
     ]
 
 
-def unheard(state: DeskState, plan: Plan, now: int) -> list[tuple[Pulled, str]]:
-    """Pulls that stand in the latch and in no journal, with who made them: their hand died, or had a full disk, before
-    it could write more. `now` is UTC ns; one younger than `UNHEARD_NS` may still be about to be journaled."""
+def unheard(known: Container[str], plan: Plan, now: int) -> list[tuple[Pulled, str]]:
+    """Pulls that stand in the latch and are not `known` from any journal, with who made them: their hand died, or had a
+    full disk, before it could write more. `now` is UTC ns; one younger than `UNHEARD_NS` may still be about to be
+    journaled."""
     found = []
     for entry in latch.standing(plan.folder) or []:
         made = int(entry.get("ts", 0))
-        if entry.get("id", "") not in state.pulls and now - made > UNHEARD_NS and entry.get("id"):
+        if entry.get("id", "") not in known and now - made > UNHEARD_NS and entry.get("id"):
             scope = Scope.parse(entry["scope"])
             event = Pulled(
                 pull=entry["id"],

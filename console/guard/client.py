@@ -7,15 +7,18 @@ A guard that is connected but silent (it beats every 0.5 s) is frozen, and count
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 
-from console.desk.events import Record
+from console.cord.plan import Plan, PlanError
+from console.desk.events import Pulled, Record
 from console.desk.source import Attached, Detached, Received, Update
 from console.desk.state import DeskState, fold_all
 from console.evidence.journal import Tail
+from console.guard.adoption import unheard
 from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGuard
 
 RETRY_SECONDS = 0.5
@@ -47,6 +50,7 @@ class GuardClient:
         self._refused = asyncio.Event()
         self._heads: dict[str, int] | None = None
         """The last record seen of every writer; None until anything was folded."""
+        self._pulls: set[str] = set()
 
     async def updates(self) -> AsyncIterator[Update]:
         """Endless. While detached, what is journaled (a direct pull, say) still arrives, as `Received`; what was folded
@@ -121,7 +125,7 @@ class GuardClient:
         """Everything the guard sends, and a `Detached` at the end."""
         why = ""
         self._writer = writer
-        self._heads = dict(state.heads)
+        self._heads, self._pulls = dict(state.heads), set(state.pulls)
         yield Attached(state)
         try:
             while True:
@@ -131,7 +135,7 @@ class GuardClient:
                     self._saw(told.record)
                     yield Received(told.record)
                 elif told.attached is not None:
-                    self._heads = dict(told.attached.heads)
+                    self._heads, self._pulls = dict(told.attached.heads), set(told.attached.pulls)
                     yield Attached(told.attached)
                 elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
                     waiting.set_result(told.answer)
@@ -163,7 +167,7 @@ class GuardClient:
                 self._why = f"no guard, and the journal can not be read: {error}"
             if self._heads is None:
                 state = fold_all(records)
-                self._heads = dict(state.heads)
+                self._heads, self._pulls = dict(state.heads), set(state.pulls)
                 yield Attached(state)
             if said != self._why:
                 said = self._why
@@ -171,7 +175,18 @@ class GuardClient:
             for record in records:
                 if self._saw(record):
                     yield Received(record)
+            for record in await asyncio.to_thread(self._latched):
+                self._saw(record)
+                yield Received(record)
             await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+
+    def _latched(self) -> list[Record]:
+        """Pulls that only the latch tells of: the desk is HALTED, whatever the journals say."""
+        try:
+            found = unheard(self._pulls, Plan.load(str(self.state_dir)), time.time_ns())
+        except PlanError:
+            return []
+        return [Record(time.time_ns(), f"latch-{event.pull}", actor, event, seq=1) for event, actor in found]
 
     def _saw(self, record: Record) -> bool:
         """Whether the record is new here, remembering that it is not any more."""
@@ -181,6 +196,8 @@ class GuardClient:
         new = record.seq > heads.get(record.writer, 0)
         if new:
             heads[record.writer] = record.seq
+        if isinstance(record.event, Pulled):
+            self._pulls.add(record.event.pull)
         return new
 
 

@@ -47,7 +47,7 @@ class Hand:
 
     def orphans(self) -> list[PullState]:
         """Pulls nobody works at; those that only the latch knows are journaled first. Reads the disk: for a thread."""
-        for event, actor in unheard(self._hub.state, self.cord.plan, self._clock()):
+        for event, actor in unheard(self._hub.state.pulls, self.cord.plan, self._clock()):
             if event.pull not in self._from_latch:
                 self._from_latch.add(event.pull)
                 self._hub.journal(event, actor)

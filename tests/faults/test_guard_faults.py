@@ -13,8 +13,9 @@ from typing import TypeVar
 import pytest
 
 from console.desk import events as ev
-from console.desk.pull import GateState
+from console.desk.pull import GateState, Verdict
 from console.desk.source import Attached, Detached, Received, Update
+from console.desk.state import fold
 from console.evidence.journal import verify
 from console.guard.client import GuardClient
 from tests.support.broker import PATIENCE, wait_until
@@ -277,3 +278,21 @@ def rest(desk: DeskProcesses, account: str, count: int) -> None:
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def test_without_a_guard_a_console_obeys_a_latch_that_no_journal_tells_of(desk: DeskProcesses) -> None:
+    desk.wait_journaled(ev.SessionChanged)
+    desk.stop_guard(signal.SIGKILL)
+    entry = {"v": 1, "id": "20260101T000000Z-00000000", "level": "L3", "scope": "desk", "actor": "ana", "ts": 1}
+    (desk.state_dir / "cord.latch").write_text(json.dumps(entry) + "\n")
+    async with watching(desk.state_dir) as console:
+        state = (await console.until(attached)).state
+        assert state.gate_state is GateState.OPEN
+        state = fold(state, await console.until(lambda update: update.record if is_pull(update) else None))
+        assert state.gate_state is GateState.HALTED
+        assert state.pull is not None
+        assert state.pull.verdict is Verdict.UNKNOWN, "nobody has proven anything"
+
+
+def is_pull(update: Update) -> bool:
+    return isinstance(update, Received) and isinstance(update.record.event, ev.Pulled)
