@@ -5,7 +5,6 @@ What stands at the top of this file, of request.py and of where.py is all that r
                [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
-import os
 import sys
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
@@ -109,7 +108,7 @@ def main(arguments: "list[str]") -> int:
     except Usage as error:
         print(f"andon kill: {error}\n{USAGE}", file=sys.stderr)
         return 2
-    from console.cord.request import PullRequest
+    from console.cord.request import PullRequest, put
     from console.cord.where import NoDesk, state_folder
 
     try:
@@ -118,29 +117,12 @@ def main(arguments: "list[str]") -> int:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
     request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason)
-    asked = _ask(folder, request.line())
-    return _see_through(wanted, folder, request, asked)
+    return _see_through(wanted, folder, request, put(folder, request.line()))
 
 
-def _ask(folder: str, line: bytes) -> "Any":
-    """The guard's socket with the pull in it; `_socket` alone costs a fifth of `socket`."""
-    import _socket
-
-    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        connection.setblocking(False)
-        connection.connect(os.path.join(folder, "cord.sock"))
-        connection.send(line)
-    except OSError:
-        connection.close()
-        return None
-    return connection.detach()
-
-
-def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: "Any") -> int:
+def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int) -> int:
     """The bytes have left, or there was no guard: from here on there is time to import."""
     import json
-    import socket
     import threading
 
     from console.cord.plan import PlanError
@@ -160,9 +142,8 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: "An
             done.set()
 
     def carry() -> None:
-        connection = None if asked is None else socket.socket(fileno=asked)
         try:
-            see_through(folder, request, connection, Carrier(tell, done.is_set), None)
+            see_through(folder, request, asked, Carrier(tell, done.is_set), None)
         except (PullRefused, PlanError) as error:
             failed.append(str(error))
         except OSError as error:

@@ -13,7 +13,7 @@ from console.cord.direct import pull_directly
 from console.cord.latch import boot_now
 from console.cord.plan import Plan, PlanError
 from console.cord.report import Report
-from console.cord.request import BEAT_SECONDS, PullRequest
+from console.cord.request import BEAT_SECONDS, PullRequest, put
 from console.desk.pull import Level, Scope, Verdict
 
 SILENT_AFTER = 3 * BEAT_SECONDS
@@ -35,28 +35,13 @@ class PullRefused(Exception):
     """This desk can not be pulled so; nothing was done. The message says why and what can be done instead."""
 
 
-def ask_guard(folder: str, line: bytes) -> socket.socket | None:
-    """Put a pull to the guard, without waiting for its answer. None where no guard listens."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.setblocking(False)
-        connection.connect(os.path.join(folder, "cord.sock"))
-        connection.send(line)
-    except OSError:
-        connection.close()
-        return None
-    return connection
-
-
-def see_through(
-    folder: str, request: PullRequest, asked: socket.socket | None, carrier: Carrier, plan: Plan | None
-) -> None:
+def see_through(folder: str, request: PullRequest, asked: int, carrier: Carrier, plan: Plan | None) -> None:
     """Carry a pull on until the carrier has heard enough: by the guard or, where it does not answer or falls silent,
-    directly. Raises PullRefused, PlanError, OSError."""
+    directly. `asked` is what `request.put` returned. Raises PullRefused, PlanError, OSError."""
     try:
-        if asked is not None:
-            with asked:
-                if _heard_out(asked, request, carrier):
+        if asked >= 0:
+            with socket.socket(fileno=asked) as connection:
+                if _heard_out(connection, request, carrier):
                     return
         plan = plan or Plan.load(folder)
         if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
@@ -117,7 +102,7 @@ class Puller:
     def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
         request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=user_name())
-        asked = ask_guard(self._folder, request.line())
+        asked = put(self._folder, request.line())
         report = Report(request.id)
         carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
         self._carried.append(carrier)
@@ -125,7 +110,7 @@ class Puller:
         threading.Thread(target=self._see_through, args=arguments, name="cord-pull", daemon=True).start()
         return request.id
 
-    def _see_through(self, request: PullRequest, asked: socket.socket | None, carrier: Carrier) -> None:
+    def _see_through(self, request: PullRequest, asked: int, carrier: Carrier) -> None:
         try:
             see_through(self._folder, request, asked, carrier, self._plan)
         except (PullRefused, PlanError, OSError) as error:
