@@ -54,6 +54,14 @@ class CordPulled(Message):
         self.made = made
 
 
+class CordFailed(Message):
+    """A pull reached neither the guard nor any venue; `why` is a sentence."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+
 class AndonApp(App[None]):
     """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
     Read-only disarms everything, the cord included."""
@@ -214,6 +222,9 @@ class AndonApp(App[None]):
         self.pulled = message.made.pull
         self.show_room("verdict")
 
+    def on_cord_failed(self, message: CordFailed) -> None:
+        self.notify(message.why, title="THE PULL DID NOT LEAVE", severity="error", timeout=600)
+
     async def on_event(self, event: events.Event) -> None:
         """Without a terminal of our own (a test's pilot) there is no input thread: the switch is asked here."""
         if (
@@ -232,11 +243,14 @@ def run(state_dir: Path, *, read_only: bool = False, mouse: bool = True) -> int:
     from console.guard.client import GuardClient
 
     sys.setswitchinterval(0.0005)  # so that the thread that reads keys gets its turn at once
+    puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)))
     app = AndonApp(
         GuardClient(state_dir),
-        Puller(state_dir),
+        puller,
         read_only=read_only,
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )
+    puller.start()
     app.run(mouse=mouse)
+    puller.stop()
     return app.return_code or 0

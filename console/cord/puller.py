@@ -81,7 +81,7 @@ class Puller:
     """The cord in a long-lived process: what a direct pull needs is read beforehand and kept fresh. Implements
     `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all."""
 
-    def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], object] | None = None) -> None:
         self._folder = os.fspath(folder)
         self._said = said
         self._plan: Plan | None = None
