@@ -23,6 +23,7 @@ class Console(Protocol):
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
     def ask_reason(self) -> None: ...
+    def start_guard(self) -> None: ...
     def leave(self) -> None: ...
 
 
@@ -77,6 +78,12 @@ def _no_reason(console: Console) -> str:
     return _never_pulled(console) or ("read-only: nothing is written" if console.moment.read_only else "")
 
 
+def _guard_runs(console: Console) -> str:
+    if console.moment.read_only:
+        return "read-only: nothing is started"
+    return "" if console.moment.down else "the guard is running"
+
+
 def _no_cord(console: Console) -> str:
     return "READ-ONLY: this console pulls nothing; use another one, or andon kill" if console.moment.read_only else ""
 
@@ -121,6 +128,16 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.ask_reason(),
         refuses=_no_reason,
+    ),
+    Action(
+        "guard",
+        ("g",),
+        "g",
+        "Guard",
+        "Start the guard where there is none: it watches, records and renews the gate",
+        "Cord",
+        lambda console: console.start_guard(),
+        refuses=_guard_runs,
     ),
     Action(
         "filter",

@@ -64,7 +64,8 @@ class CordFailed(Message):
 
 class AndonApp(App[None]):
     """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
-    Read-only disarms everything, the cord included."""
+    Read-only disarms everything, the cord included. `start_guard` starts one, blocking; it returns a sentence or raises
+    RuntimeError with one."""
 
     TITLE = "Andon"
     BINDINGS = bindings()
@@ -77,6 +78,7 @@ class AndonApp(App[None]):
         source: Source,
         cord: Cord,
         *,
+        start_guard: Callable[[], str] | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         read_only: bool = False,
@@ -88,6 +90,7 @@ class AndonApp(App[None]):
         self.pulled = ""
         self.animation_level = "none"
         self._source = source
+        self._start_guard = start_guard
         self._monotonic = monotonic
         self._feed = Feed(source, clock, read_only=read_only)
         self._complaints = list(self._take_themes(theme))
@@ -183,6 +186,19 @@ class AndonApp(App[None]):
         if isinstance(self.screen, VerdictScreen):
             self.call_after_refresh(self.screen.ask_reason)
 
+    def start_guard(self) -> None:
+        if self._start_guard is not None:
+            self.notify("Starting the guard ...")
+            self._guard_started(self._start_guard)
+
+    @work(thread=True, group="guard", exclusive=True)
+    def _guard_started(self, start: Callable[[], str]) -> None:
+        try:
+            said, severity = start(), "information"
+        except RuntimeError as error:
+            said, severity = str(error), "error"
+        self.call_from_thread(self.notify, said, title="Guard", severity=severity, timeout=20)
+
     def leave(self) -> None:
         self.exit()
 
@@ -237,8 +253,9 @@ class AndonApp(App[None]):
         await super().on_event(event)
 
 
-def run(state_dir: Path, *, read_only: bool = False, mouse: bool = True) -> int:
-    """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code."""
+def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = False, mouse: bool = True) -> int:
+    """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code.
+    `start_guard` see AndonApp."""
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
 
@@ -247,6 +264,7 @@ def run(state_dir: Path, *, read_only: bool = False, mouse: bool = True) -> int:
     app = AndonApp(
         GuardClient(state_dir),
         puller,
+        start_guard=start_guard,
         read_only=read_only,
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )

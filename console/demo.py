@@ -58,7 +58,7 @@ def simulate(options: argparse.Namespace) -> int:
 def _screen(desk: SimulatedDesk) -> int:
     from console.app import run
 
-    return run(desk.state, read_only=False, mouse=True)
+    return run(desk.state, start_guard=desk.start_guard_again, read_only=False, mouse=True)
 
 
 def _headless(desk: SimulatedDesk, options: argparse.Namespace) -> int:

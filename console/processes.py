@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -87,6 +88,16 @@ class Child:
         except OSError:
             lines = []
         return f": {lines[-1].strip()} ({self.log})" if lines else f"; its log is {self.log}"
+
+
+def listens(path: Path) -> bool:
+    """Whether a process accepts connections on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _end_with(parent: int) -> None:

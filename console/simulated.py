@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from adapters.simulator.strategies import model_hash_of
-from console.commands.look import listens
 from console.config import LEAST_QUIET_SECONDS, ConfigError, glance, user_state
 from console.cord.hands import detached_hands
 from console.guard.wire import SOCKET_PATH_LIMIT
-from console.processes import Child, deaf_to_signals
+from console.processes import Child, ChildError, deaf_to_signals, listens
 
 READY_SECONDS = 60.0
 
@@ -128,6 +127,21 @@ class SimulatedDesk:
     def _start_guard(self) -> None:
         guard = self._start("guard", "console", "--desk", str(self.file), "guard", "--http-port", str(self.http_port))
         guard.wait_for(lambda: listens(self.state / "guard.sock"), READY_SECONDS)
+
+    def start_guard_again(self) -> str:
+        """For the console, when the guard is gone. Returns a sentence; raises RuntimeError with what is in the way."""
+        gone = self.children[-1]
+        if not gone.ended():
+            raise RuntimeError(
+                f"the guard (pid {gone.pid}) is there, but does not answer; end it first: kill -9 {gone.pid}"
+            )
+        self.children.remove(gone)
+        try:
+            self._start_guard()
+        except ChildError as error:
+            raise RuntimeError(str(error)) from None
+        self._note()
+        return f"the guard runs (pid {self.children[-1].pid})"
 
     def _describe(self, hosts: dict[str, str]) -> None:
         """desk.yaml as an operator would have written it."""

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from console import __version__
-from console.commands.look import listens
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, find, glance, user_state
 from console.evidence.journal import verify
+from console.processes import listens
 
 
 def info(desk: str | None, *, as_json: bool) -> int:

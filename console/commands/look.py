@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from console.desk.source import Attached, Detached, Received
 from console.desk.state import DeskState, fold
 from console.evidence.journal import verify
 from console.guard.client import SILENCE_SECONDS, GuardClient
+from console.processes import listens
 
 _PATIENCE = SILENCE_SECONDS + 1
 
@@ -50,12 +50,3 @@ async def _look(folder: Path) -> Moment:
             if report.problem is not None:
                 cut += f"; {report.writer}.jsonl is not read beyond line {report.line}: {report.problem}"
     return Moment(state=state, now=time.time_ns(), cut=cut)
-
-
-def listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True

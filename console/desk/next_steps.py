@@ -28,7 +28,7 @@ def next_steps(moment: Moment, comparison: Comparison) -> tuple[Step, ...]:
 
 def _guard(moment: Moment, comparison: Comparison) -> Iterator[Step]:
     if moment.down:
-        yield Step(tone="bad", what="Bring the guard back: andon guard", why=f"nobody watches ({moment.down})")
+        yield Step(tone="bad", what="Start the guard", why=f"nobody watches ({moment.down})", key="g")
 
 
 def _pulls(moment: Moment, comparison: Comparison) -> Iterator[Step]:

@@ -171,3 +171,17 @@ def test_typing_in_a_filter_pulls_nothing(desk: DeskProcesses) -> None:
         terminal.wait_gone("PULL THE CORD")
     assert desk.journaled(ev.Pulled) == []
     assert standing(str(desk.state_dir)) == []
+
+
+def test_g_starts_a_guard_where_there_is_none(desk: DeskProcesses) -> None:
+    with console(desk) as terminal:
+        terminal.wait_for("OPEN 100")
+        desk.stop_guard(signal.SIGKILL)
+        terminal.wait_for("GUARD DOWN")
+        terminal.send("g")
+        terminal.wait_for("the guard runs")
+        terminal.wait_gone("GUARD DOWN")
+        terminal.send("g")
+        terminal.wait_for("the guard is running")
+    os.kill(int((desk.state_dir / "guard.lock").read_text()), signal.SIGTERM)
+    desk.wait_journaled(ev.GuardStopped)

@@ -61,7 +61,7 @@ def test_a_missing_guard_comes_first() -> None:
     attached, cut = scenario.detached()
     assert isinstance(attached, Attached)
     moment = Moment(state=attached.state, now=NOW, cut="connection refused")
-    assert steps(moment)[0].what.startswith("Bring the guard back")
+    assert steps(moment)[0].what == "Start the guard"
     assert moment.look(NOW) is Look.CUT
     assert cut is not None
 
