@@ -129,7 +129,7 @@ class Broker:
         fault = self.faults.find("stale_bars", account.name)
         if fault is None or fault.arg not in (None, symbol):
             return self.now
-        return int(fault.memory.get("at", self.now))
+        return int(fault.memory.setdefault("at", str(self.now)))
 
     def advance(self) -> None:
         """Lets the market clock catch up with the wall. A process that was stopped does not catch up: it goes on."""
