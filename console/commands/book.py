@@ -50,7 +50,7 @@ def _venue_lines(venue: ComparedVenue, now: int) -> None:
     orders = [
         (
             "",
-            short(row.id, 36),
+            short((row.order.client_order_id if row.order else "") or row.id, 36),
             f"{row.order.side} {amount(row.order.qty)} {row.order.symbol} {row.order.status}" if row.order else NONE,
             str(row.kind),
         )

@@ -5,7 +5,8 @@ from importlib.resources import files
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, find, glance, load
 from console.cord.latch import boot_id, boot_now, read_file
-from console.desk.gate import Gate, read_gate
+from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
+from console.desk.pull import GateState
 
 
 def gate(desk: str | None, *, as_json: bool) -> int:
@@ -40,7 +41,7 @@ def gate(desk: str | None, *, as_json: bool) -> int:
     else:
         print_table(
             [
-                (f"desk {seen.name}", "", *_cells(answer())),
+                (f"desk {seen.name}", "", *_cells(answer(), _narrower(latch))),
                 *((name, symbol, *_cells(told_)) for (name, symbol), told_ in gates.items()),
             ]
         )
@@ -49,8 +50,20 @@ def gate(desk: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _cells(told: Gate) -> tuple[str, str, str]:
-    return str(told.state), f"size {told.size_factor} rate {told.rate_factor}", told.because
+def _narrower(latch: bytes | None) -> str:
+    """What the desk's own gate does not tell: the standing pulls that touch a part of it alone."""
+    try:
+        pulls = [entry for entry in latch_entries(latch or b"") if entry["scope"] != "desk"]
+    except UNREADABLE:
+        return ""  # no latch; or one that means HALTED, and then the gate says so itself
+    return ", ".join(f"{pull['level']} {pull['scope']} by {pull.get('actor', '?')}" for pull in pulls)
+
+
+def _cells(told: Gate, narrower: str = "") -> tuple[str, str, str]:
+    because = told.because
+    if narrower and told.state is not GateState.HALTED:
+        because = f"for what no pull names: {narrower} stands"
+    return str(told.state), f"size {told.size_factor} rate {told.rate_factor}", because
 
 
 def _facts(told: Gate) -> dict[str, object]:

@@ -33,14 +33,15 @@ def _desk(desk: str | None) -> dict[str, object]:
         seen = glance(find(desk))
     except ConfigError as error:
         return {"desk": None, "no_desk": str(error)}
-    http = _http(seen.state / "http.json")
     socket = seen.state / "guard.sock"
+    guarded = listens(socket)
+    http = _http(seen.state / "http.json") if guarded else {}  # a killed guard leaves its address behind
     return {
         "desk": seen.name,
         "mode": seen.mode,
         "desk_file": str(seen.path),
         "state": str(seen.state),
-        "guard": "listens" if listens(socket) else "does not listen",
+        "guard": "listens" if guarded else "does not listen",
         "socket": str(socket),
         "http": http.get("url"),
         "token_file": http.get("token_file"),

@@ -3,19 +3,24 @@
 from console.commands.look import look
 from console.commands.output import print_json, print_table
 from console.desk.moment import Look, Moment
-from console.desk.state import PullState, StrategyState, VenueState
+from console.desk.pull import GateState
+from console.desk.state import MonitorState, PullState, StrategyState, VenueState
 from console.desk.words import NONE, age, clock, count, signed
+
+GUARD_DOWN = 1
 
 
 def status(desk: str | None, *, as_json: bool) -> int:
-    """Prints; returns 0 where no pull stands or what stands is VERIFIED, else the code of the worst verdict."""
+    """Prints; returns the code of the worst verdict that stands, and 1 where all is well but for the guard, which is
+    not there to say so."""
     _, moment = look(desk)
     if as_json:
         print_json(_facts(moment))
     else:
         _lines(moment)
     pull = moment.state.pull
-    return 0 if pull is None else pull.verdict.exit_code
+    proven = 0 if pull is None else pull.verdict.exit_code
+    return proven or (GUARD_DOWN if moment.down else 0)
 
 
 def _lines(moment: Moment) -> None:
@@ -30,9 +35,7 @@ def _lines(moment: Moment) -> None:
     print_table([_venue_row(moment, row) for row in state.venues.values()])
     if state.strategies:
         print_table([_strategy_row(moment, row) for row in state.strategies.values()])
-    rows = [
-        (row.id, row.state, row.text, _ago(moment, row.as_of) if row.as_of else NONE) for row in state.monitors.values()
-    ]
+    rows = [(row.id, row.state, row.text, _monitor_age(moment, row)) for row in state.monitors.values()]
     if rows:
         print_table(rows)
 
@@ -42,7 +45,11 @@ def _gate_line(moment: Moment) -> str:
     if tightest is None:
         return "gate: nothing recorded yet"
     why = f": {gate.because}" if gate is not None and gate.state is tightest and gate.because else ""
-    return f"gate {tightest}{why}"
+    told = f"gate {tightest}{why}"
+    narrower = [f"{pull.level.gate} for {pull.scope}" for pull in moment.state.pulls.values() if pull.scope != "desk"]
+    if narrower and tightest is not GateState.HALTED:
+        told = f"gate {tightest} for the desk, {', '.join(dict.fromkeys(narrower))}"
+    return told
 
 
 def _pull_lines(moment: Moment, pull: PullState) -> None:
@@ -63,8 +70,8 @@ def _venue_row(moment: Moment, row: VenueState) -> tuple[str, ...]:
     answers = {None: "not asked yet", True: "answers", False: f"does not answer: {row.why}"}[row.answers]
     orders = _read(moment, count(len(row.orders), "open order"), row.orders_as_of, row.orders_unknown)
     positions = _read(moment, count(len(row.positions), "position"), row.positions_as_of, row.positions_unknown)
-    day = f"day {signed(row.day_pct)} %" if row.day_pct is not None else f"day {NONE}"
-    return ("venue", row.info.name, answers, orders, positions, day)
+    day = NONE if row.day_pct is None else f"{signed(row.day_pct)} %, {_ago(moment, row.account_as_of)}"
+    return ("venue", row.info.name, answers, orders, positions, f"day {day}")
 
 
 def _strategy_row(moment: Moment, row: StrategyState) -> tuple[str, ...]:
@@ -80,8 +87,15 @@ def _strategy_row(moment: Moment, row: StrategyState) -> tuple[str, ...]:
 def _read(moment: Moment, text: str, as_of: int, unknown: str) -> str:
     look_ = moment.look(as_of, unknown)
     if look_ is Look.UNKNOWN:
-        return f"unknown: {unknown}" if not as_of else f"unknown: {unknown}, last {text}"
+        return f"unknown: {unknown}" if not as_of else f"unknown: {unknown}; last {text}, {_ago(moment, as_of)}"
     return f"{text}, {_ago(moment, as_of)}" + ("" if look_ is Look.OK else f" {look_.value.upper()}")
+
+
+def _monitor_age(moment: Moment, row: MonitorState) -> str:
+    """A journal tells when a monitor changed, not when it was last read."""
+    if row.as_of:
+        return _ago(moment, row.as_of)
+    return f"since {clock(row.since)}Z" if row.since else NONE
 
 
 def _ago(moment: Moment, ts: int) -> str:

@@ -90,7 +90,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["demo", "--headless", "--seconds", "soon"], "argument --seconds: 'soon' is no number above 0"),
         (["demo", "--seconds", "3"], "--seconds goes with --headless"),
         (["demo", "--json"], "--json goes with --headless"),
-        (["journal"], "arguments are required: what"),
+        (["journal"], "arguments are required: verify"),
         (["journal", "burn"], "invalid choice: 'burn'"),
         (["status"], "there is no desk yet: `andon demo` starts a simulated one"),
         (["--desk", "nobody", "status"], "no desk named 'nobody'"),
@@ -152,17 +152,24 @@ def test_info_names_every_place(capsys: pytest.CaptureFixture[str], desk: Path) 
     assert code == 0
     assert (told["desk_file"], told["state"]) == (str(desk / "desk.yaml"), str(desk))
     assert (told["guard"], told["socket"]) == ("does not listen", str(desk / "guard.sock"))
-    assert (told["http"], told["token_file"]) == ("http://127.0.0.1:4300", "/t")
+    assert (told["http"], told["token_file"]) == (None, None)  # what a killed guard left is no address
     assert told["heads"]["guard"]["records"] == 3
     assert "does not listen" in run(capsys, "info")[1]
 
 
 def test_status_without_a_guard_says_so_and_reads_the_journal(capsys: pytest.CaptureFixture[str], desk: Path) -> None:
     code, out, _ = run(capsys, "status")
-    assert code == 0
+    assert code == 1
     assert "GUARD DOWN" in out
     assert "what was last recorded" in out
     assert "unknown: not read yet" in out
+
+
+def test_a_pull_of_one_venue_stands_beside_the_desks_open_gate(capsys: pytest.CaptureFixture[str], desk: Path) -> None:
+    journal = JournalWriter(desk / "journal", "guard")
+    journal.append(Pulled("p1", "L3", "venue:sim1", "why", "cli", "guard", ("sim1",)), "ana")
+    journal.close()
+    assert "gate OPEN for the desk, HALTED for venue:sim1" in run(capsys, "status")[1]
 
 
 def test_status_without_a_guard_says_where_a_damaged_journal_ends(
@@ -174,9 +181,9 @@ def test_status_without_a_guard_says_where_a_damaged_journal_ends(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [(Verdict.VERIFIED, 0), (Verdict.PARTIAL, 3), (Verdict.UNKNOWN, 4), (Verdict.REQUESTED, 6)]
+    ("verdict", "code"), [(Verdict.VERIFIED, 1), (Verdict.PARTIAL, 3), (Verdict.UNKNOWN, 4), (Verdict.REQUESTED, 6)]
 )
-def test_the_exit_code_of_status_is_the_verdict(
+def test_the_exit_code_of_status_is_the_verdict_and_never_0_without_a_guard(
     capsys: pytest.CaptureFixture[str], desk: Path, verdict: Verdict, code: int
 ) -> None:
     pull(desk, verdict)
@@ -202,6 +209,8 @@ def test_the_gate_is_read_from_the_files_that_strategies_read(capsys: pytest.Cap
     )
     told = json.loads(run(capsys, "gate", "--json")[1])
     assert (told["state"], told["strategies"]["momentum"]["AAPL"]["state"]) == ("OPEN", "HALTED")
+    set_latch(str(desk), pull="p0", level="L3", scope="venue:sim1", actor="ana", ts=1)
+    assert "for what no pull names: L3 venue:sim1 by ana stands" in run(capsys, "gate")[1].splitlines()[0]
     set_latch(str(desk), pull="p1", level="L3", scope="desk", actor="ana", ts=1)
     assert "L3 desk by ana" in run(capsys, "gate")[1]
 
