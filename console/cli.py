@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-from console.config import ConfigError
+from console.config import NOT_YOURS, ConfigError
 
 WRONG = 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ConfigError as error:
         print(f"andon: {error}", file=sys.stderr)
+        return WRONG
+    except PermissionError as error:
+        print(f"andon: {error.filename}: {error.strerror}; {NOT_YOURS}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -168,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "--desk",
         metavar="NAME|PATH",
         default=argparse.SUPPRESS,
-        help="which desk: its name, or the path of a desk.yaml",
+        help="which desk: its name, or a desk.yaml or its folder (default: $ANDON_DESK, else the only one there is)",
     )
     asked = _Parser(add_help=False, parents=[anywhere])
     asked.add_argument("--json", action="store_true", help="print one JSON object for machines")
@@ -191,7 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--http-port", type=_port, default=0, metavar="P", help="the guard's HTTP port (default: any)")
     demo.add_argument("--quiet", type=_whole, default=60, metavar="S", help="seconds of the cord's quiet clock")
     demo.add_argument("--headless", action="store_true", help="no screen: run, then report what went on")
-    demo.add_argument("--seconds", type=_positive, metavar="S", help="with --headless: for so long (default: until ^C)")
+    demo.add_argument(
+        "--seconds", type=_positive, metavar="S", help="with --headless: for so long (default: until Ctrl-C)"
+    )
     demo.add_argument("--json", action="store_true", help="with --headless: report as one JSON object")
 
     _simulation(command("simulate", _simulate, "the simulated broker and strategies alone, for a guard of your own"))
@@ -207,7 +212,9 @@ def _parser() -> argparse.ArgumentParser:
     command("kill", _console, "pull the cord: see andon kill --help")
 
     journal = command("journal", _journal, "prove the journal unchanged", asked)
-    journal.add_argument("what", choices=["verify"], help="check every writer's chain from its first line to its last")
+    journal.add_argument(
+        "what", choices=["verify"], metavar="verify", help="check every writer's chain from its first line to its last"
+    )
 
     check = command("check", _check, "lint a desk.yaml", asked)
     check.add_argument("path", nargs="?", metavar="PATH", help="a desk.yaml or its folder (default: the desk's)")

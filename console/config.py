@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from adapters.registry import known_adapters
 from console.cord.keys import KeyFileError, read_keys
 from console.strict_yaml import Table, YamlError, table
 
@@ -20,6 +19,7 @@ _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./]*")
 _PUBLIC_DATA = {"alpaca": "https://data.alpaca.markets"}
 _SYSTEM_DESKS = Path("/etc/andon")
 _SYSTEM_STATE = Path("/var/lib/andon")
+NOT_YOURS = "a desk is open to its owner and to its group, most often `andon`, alone"
 
 
 class ConfigError(Exception):
@@ -145,6 +145,8 @@ def _venue(venue: Table, mode: str, folder: Path) -> VenueConfig:
     venue.only("name", "adapter", "base_url", "data_url", "keys", "phone", "timeout")
     name = _name(venue, "name")
     venue.what = f"venue {name!r}"
+    from adapters.registry import known_adapters  # here: a console that only looks for its desk needs none
+
     adapter = venue.choice("adapter", known_adapters())
     base_url = _url(venue, "base_url", venue.text("base_url"), mode)
     data_url = base_url if mode == "simulated" else _PUBLIC_DATA.get(adapter, base_url)
@@ -277,8 +279,14 @@ def find(desk: str | None = None) -> Path:
     where several are the only one that is not simulated. Raises ConfigError."""
     told = desk or os.environ.get("ANDON_DESK", "")
     if told:
-        return _named(told)
-    found = [path for place in _places() for path in sorted(place.glob("*/desk.yaml"))]
+        try:
+            return _named(told)
+        except PermissionError as error:
+            raise ConfigError(f"{error.filename}: it can not be read; {NOT_YOURS}") from None
+    try:
+        found = [path for place in _places() for path in sorted(place.glob("*/desk.yaml"))]
+    except PermissionError as error:
+        raise ConfigError(f"{error.filename}: desks may lie there, but it can not be read; {NOT_YOURS}") from None
     if not found:
         raise ConfigError(
             "there is no desk yet: `andon demo` starts a simulated one, `andon init DIR` writes a desk.yaml, and "
@@ -299,11 +307,12 @@ def _places() -> tuple[Path, Path]:
 def _named(told: str) -> Path:
     path = Path(told).expanduser()
     if _NAME.fullmatch(told) and not path.is_file():
-        tried = [place / told / "desk.yaml" for place in _places()]
+        tried = [place / told / "desk.yaml" for place in _places()] + [path / "desk.yaml"]
         for candidate in tried:
             if candidate.is_file():
-                return candidate
-        raise ConfigError(f"there is no desk named {told!r}: neither {tried[0]} nor {tried[1]} exists")
+                return candidate.absolute()
+        places = f"none of {tried[0]}, {tried[1]} and {tried[2].absolute()} exists"
+        raise ConfigError(f"there is no desk named {told!r}: {places}")
     if path.is_dir():
         path = path / "desk.yaml"
     if not path.is_file():

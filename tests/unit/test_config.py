@@ -1,6 +1,7 @@
 """desk.yaml: what is understood, and that everything else is refused at its line with what was expected."""
 
 import json
+import os
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -260,6 +261,26 @@ def test_a_desk_is_found_by_name_by_path_and_by_environment(places: Path, monkey
     assert (find(str(main)), find(str(main.parent))) == (main, main)
     monkeypatch.setenv("ANDON_DESK", "demo")
     assert find() == demo
+    here = put(places / "mine", "own", "paper")
+    monkeypatch.chdir(places / "mine")
+    assert find("own") == here
+
+
+def test_a_place_that_is_not_ours_to_read_is_one_sentence(places: Path) -> None:
+    put(places / "state" / "andon", "demo", "simulated")
+    folder = places / "state" / "andon"
+    folder.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        for told in ("", "demo"):
+            with pytest.raises(ConfigError, match="can not be read; a desk is open to its owner and to its group"):
+                find(told)
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
 
 
 @pytest.mark.parametrize(("told", "said"), [("nobody", "no desk named 'nobody'"), ("./x.yaml", "no such desk file")])
