@@ -30,6 +30,7 @@ def demo(options: argparse.Namespace) -> int:
     )
     with ending_on_signals(), only_one(desk):
         if options.fresh:
+            desk.examine()
             set_aside(desk)
         try:
             with desk.running(guarded=True):

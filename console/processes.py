@@ -131,9 +131,10 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deaf_to_signals() -> Iterator[None]:
-    """Let no further signal interrupt the stopping."""
+    """Let no further signal interrupt the stopping. With a handler that does nothing: an ignored signal would be
+    ignored by whatever another thread starts meanwhile, too."""
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    before = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from adapters.simulator.faults import FaultBoard, FaultError
 from adapters.simulator.strategies import model_hash_of
 from console.config import LEAST_QUIET_SECONDS, ConfigError, glance, user_state
 from console.cord.hands import detached_hands
@@ -26,6 +27,8 @@ from console.guard.wire import SOCKET_PATH_LIMIT
 from console.processes import Child, ChildError, deaf_to_signals, listens
 
 READY_SECONDS = 60.0
+ORDERS_PER_MINUTE = 240
+"""The desk's limit: the three strategies send about 150 at the market's usual speed, which is no alarm."""
 
 STRATEGIES: tuple[dict[str, Any], ...] = (
     {"name": "momentum", "kind": "momentum", "venue": "sim1", "symbols": ["AAPL", "MSFT", "NVDA"]},
@@ -78,21 +81,36 @@ class SimulatedDesk:
             with deaf_to_signals():
                 for child in reversed(self.children):
                     child.stop()
-                for hand in detached_hands(str(self.state)):  # they work for a broker that is gone now
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(hand, signal.SIGTERM)
+                self.end_hands()
 
-    def _prepare(self) -> None:
+    def end_hands(self) -> None:
+        """The detached hands of pulls on this desk: they ask on and on, at the address of a broker that is gone."""
+        for hand in detached_hands(str(self.state)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(hand, signal.SIGTERM)
+
+    def examine(self) -> None:
+        """Whether it can be started as it was asked for, before anything is touched. Raises ConfigError."""
         simulated_only(self.state)
+        board = FaultBoard(_venues())
+        for fault in self.faults:
+            try:
+                board.switch_on(board.parse(fault))
+            except FaultError as error:
+                raise ConfigError(f"--fault {fault}: {error}") from None
         if len(str(self.state / "guard.sock")) > SOCKET_PATH_LIMIT:
             raise ConfigError(f"{self.state}: the path is too long for a socket; set XDG_STATE_HOME to a shorter one")
         for option, port in (("--port", self.port), ("--http-port", self.http_port)):
             _free(option, port)
+
+    def _prepare(self) -> None:
+        self.examine()
         try:
             for folder in (self.state, self.state / "logs", self.state / "broker", self.state / "strategies"):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise ConfigError(f"{error.filename}: can not be written: {error.strerror}") from None
+        self.end_hands()
 
     def _start(self, name: str, *module: str) -> Child:
         child = Child(name, module, self.state / "logs")
@@ -147,7 +165,7 @@ class SimulatedDesk:
         """desk.yaml as an operator would have written it."""
         lines = ["# Written anew at every start of the simulated desk.", f"desk: {self.name}", "mode: simulated"]
         lines += [f"state: {json.dumps(str(self.state))}", "venues:"]
-        for venue in dict.fromkeys(row["venue"] for row in STRATEGIES):
+        for venue in _venues():
             lines += [f"  - name: {venue}", "    adapter: alpaca", f"    base_url: {self.broker_url}"]
             lines += [f"    keys: keys/{venue}.json", '    phone: "+1 555 0100"']
         lines += ["strategies:"]
@@ -155,6 +173,7 @@ class SimulatedDesk:
             lines += [f"  - name: {row['name']}", f"    venue: {row['venue']}"]
             lines += [f"    symbols: [{', '.join(row['symbols'])}]", f"    host: {hosts[row['name']]}"]
             lines += [f"    model_hash: {model_hash_of(row['kind'], self.seed)}"]
+        lines += [f"limits: {{orders_per_minute: {ORDERS_PER_MINUTE}}}"]
         lines += [f"cord: {{quiet_seconds: {self.quiet}}}", "http: {port: 0}", ""]
         self.file.write_text("\n".join(lines))
 
@@ -165,6 +184,10 @@ class SimulatedDesk:
             "pids": {child.name: child.pid for child in self.children},
         }
         (self.state / "demo.json").write_text(json.dumps(told, indent=1))
+
+
+def _venues() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row["venue"] for row in STRATEGIES))
 
 
 # --- one at a time, on a folder of its own --------------------------------------------------------------------------
@@ -191,6 +214,7 @@ def set_aside(desk: SimulatedDesk) -> None:
         return
     if listens(desk.state / "guard.sock"):
         raise ConfigError(f"a guard is running on {desk.state}; stop it before its state is moved aside")
+    desk.end_hands()
     former = user_state() / "former" / f"{desk.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     while former.exists():
         former = former.with_name(f"{former.name}+")

@@ -135,8 +135,9 @@ def test_the_report_comes_from_real_traffic_and_the_next_start_goes_on(andon: An
     code, _, err = andon.run("demo", "--headless", "--seconds", "1")
     assert code == 2
     assert "running already" in err
-    told = json.loads(andon.run("status", "--json")[1])
-    assert (told["gate"], told["guard"]["down"]) == ("OPEN", "")
+    code, out, _ = andon.run("status", "--json")
+    told = json.loads(out)
+    assert (code, told["gate"], told["guard"]["down"]) == (0, "OPEN", "")
     told = json.loads(andon.run("info", "--json")[1])
     assert (told["guard"], told["http"][:17]) == ("listens", "http://127.0.0.1:")
     assert andon.run("gate")[1].count("OPEN") == 1 + 8
@@ -158,7 +159,7 @@ def test_the_report_comes_from_real_traffic_and_the_next_start_goes_on(andon: An
         row["fills"] for row in first["venues"].values()
     )
     code, out, _ = andon.run("status")
-    assert code == 0
+    assert code == 1
     assert "GUARD DOWN" in out
     assert "gate HALTED" in out
     assert andon.run("journal", "verify")[0] == 0
@@ -167,7 +168,7 @@ def test_the_report_comes_from_real_traffic_and_the_next_start_goes_on(andon: An
     assert (fresh["gate"], fresh["pulls"]) == ("OPEN", {})
     [former] = (andon.state.parent / "former").iterdir()
     assert (former / "cord.latch").exists()
-    assert andon.run("status")[0] == 0  # what was moved aside is no desk any more
+    assert "GUARD DOWN" in andon.run("status")[1]  # what was moved aside is no desk any more
 
 
 @pytest.mark.parametrize("option", ["--port", "--http-port"])
@@ -186,10 +187,23 @@ def test_a_port_in_use_is_one_sentence_and_nothing_is_left(andon: Andon, option:
 
 
 def test_a_process_that_does_not_come_up_is_named_with_its_log(andon: Andon) -> None:
-    code, _, err = andon.run("demo", "--headless", "--seconds", "1", "--fault", "no_such_fault")
+    (andon.state / "broker").mkdir(parents=True)
+    (andon.state / "broker" / "broker.jsonl").mkdir()
+    code, _, err = andon.run("demo", "--headless", "--seconds", "1")
     assert code == 1
     assert "andon demo: the broker ended" in err
     assert str(andon.state / "logs" / "broker.log") in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("no_such_fault", "unknown fault 'no_such_fault'"), ("slow:sim1:soon", "'soon' is not unders")]
+)
+def test_a_fault_that_is_not_understood_is_one_sentence(andon: Andon, fault: str, said: str) -> None:
+    code, _, err = andon.run("demo", "--headless", "--seconds", "1", "--fault", fault)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"andon: --fault {fault}: " in err
+    assert said in err
+    assert not andon.state.exists()
 
 
 @pytest.mark.parametrize("option", [[], ["--fresh"]])
