@@ -1,5 +1,6 @@
 # make run    the simulated desk on your screen          make check    lint, types, import contracts
 # make test   the test suite                             make soak     the long runs that are not in the suite
+# make setup  .venv/bin/andon, and no more               make bench    speed, against something measured in the same run
 #
 # Each target sets up what it needs by itself: a virtual environment in .venv with the versions pinned by hash in
 # requirements/. PYTHON=/path/to/python chooses the interpreter (3.11 or later) for a new .venv.
@@ -11,11 +12,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: run test check bench pictures soak lock clean
+.PHONY: run setup test check bench pictures soak lock clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.andon
 	@$(ANDON) demo
+
+setup: $(VENV)/.andon
+	@echo "Andon is $(abspath $(ANDON))."
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not bench"

@@ -82,10 +82,9 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _guard(options: argparse.Namespace) -> int:
-    from console.config import find, load
-    from console.guard.service import run
+    from console.commands.guard import guard
 
-    return run(load(find(options.desk)), options.http_port)
+    return guard(options.desk, options.http_port)
 
 
 def _status(options: argparse.Namespace) -> int:

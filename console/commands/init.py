@@ -26,7 +26,7 @@ def init(folder: str) -> int:
         for word, meant in (
             ("{andon}", _launcher()),
             ("{desk}", _quoted(desk)),
-            ("{keys}", shlex.quote(f"{where}/keys")),
+            ("{folder}", shlex.quote(str(where))),
         ):
             unit = unit.replace(word, meant)
         _write(where / "andon-guard.service", unit, 0o644)

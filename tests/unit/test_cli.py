@@ -259,6 +259,18 @@ def test_init_writes_a_desk_that_checks_once_its_keys_are_filled_in(
     assert "{" not in unit
 
 
+def test_a_state_folder_that_can_not_be_written_names_the_way_out(
+    capsys: pytest.CaptureFixture[str], desk: Path, tmp_path: Path
+) -> None:
+    file = desk / "desk.yaml"
+    (tmp_path / "file").touch()
+    file.write_text(file.read_text().replace(f"state: {desk}", f"state: {tmp_path}/file/state"))
+    code, out, err = run(capsys, "guard")
+    assert (code, out) == (2, "")
+    assert f"{tmp_path}/file/state: the state folder can not be written" in err
+    assert f"`state:` in {file}" in err
+
+
 def test_init_never_overwrites(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run(capsys, "init", str(tmp_path / "desk"))
     file = tmp_path / "desk" / "desk.yaml"
