@@ -59,7 +59,10 @@ def simulate(options: argparse.Namespace) -> int:
 def _screen(desk: SimulatedDesk) -> int:
     from console.app import run
 
-    return run(desk.state, start_guard=desk.start_guard_again, read_only=False, mouse=True)
+    code = run(desk.state, start_guard=desk.start_guard_again, read_only=False, mouse=True)
+    goes_on = ", HALTED; --fresh begins anew" if (desk.state / "cord.latch").exists() else ""
+    print(f"Stopping the simulated desk; the next `andon demo` continues it{goes_on}.", file=sys.stderr, flush=True)
+    return code
 
 
 def _headless(desk: SimulatedDesk, options: argparse.Namespace) -> int:

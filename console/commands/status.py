@@ -67,7 +67,7 @@ def _pull_lines(moment: Moment, pull: PullState) -> None:
 
 
 def _venue_row(moment: Moment, row: VenueState) -> tuple[str, ...]:
-    answers = {None: "not asked yet", True: "answers", False: f"does not answer: {row.why}"}[row.answers]
+    answers = {None: "has not answered yet", True: "answers", False: f"does not answer: {row.why}"}[row.answers]
     orders = _read(moment, count(len(row.orders), "open order"), row.orders_as_of, row.orders_unknown)
     positions = _read(moment, count(len(row.positions), "position"), row.positions_as_of, row.positions_unknown)
     day = NONE if row.day_pct is None else f"{signed(row.day_pct)} %, {_ago(moment, row.account_as_of)}"
