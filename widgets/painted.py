@@ -51,6 +51,11 @@ class Painted(ScrollView, can_focus=False):
         """Cells that a line has, beside the scrollbar where there is one."""
         return self.scrollable_content_region.width
 
+    def refresh_line(self, y: int) -> None:
+        """Nothing is painted for a line out of sight: it would be what lies in its place below this widget."""
+        if 0 <= y - self.scroll_offset.y < self.size.height:
+            super().refresh_line(y)
+
     def strip(self, of: Line, *, cursor: bool = False) -> Strip:
         """One line across the whole width, from the cache where it was painted before."""
         width = self.room
@@ -66,6 +71,6 @@ class Painted(ScrollView, can_focus=False):
                     for text, tone in fit(of, width)
                 ],
                 width,
-            )
+            ).simplify()
             self._strips[key] = strip
         return strip
