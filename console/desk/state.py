@@ -333,7 +333,7 @@ def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
         id=event.pull,
         level=Level(event.level),
         scope=event.scope,
-        reason=event.reason,
+        reason=event.reason if known is None else known.reason or event.reason,
         actor=record.actor if known is None else known.actor,
         origin=event.origin if known is None else known.origin,
         hand=event.hand,
@@ -341,6 +341,7 @@ def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
         quiet_seconds=event.quiet_seconds,
         foreign=event.foreign,
         venues=venues,
+        evidence=None if known is None else known.evidence,
     )
     changed: DeskState = _with(state, pulls={**state.pulls, event.pull: pull})
     return changed

@@ -11,7 +11,16 @@ import pytest
 from console import __version__
 from console.cli import main
 from console.cord.latch import set_latch, write_gate
-from console.desk.events import DeskDescribed, GateChanged, GuardStarted, Pulled, StrategyInfo, VenueInfo, VenueVerdict
+from console.desk.events import (
+    DeskDescribed,
+    GateChanged,
+    GuardStarted,
+    Pulled,
+    PullReason,
+    StrategyInfo,
+    VenueInfo,
+    VenueVerdict,
+)
 from console.desk.pull import GateState, Verdict
 from console.evidence.journal import JournalWriter
 
@@ -170,6 +179,17 @@ def test_a_pull_of_one_venue_stands_beside_the_desks_open_gate(capsys: pytest.Ca
     journal.append(Pulled("p1", "L3", "venue:sim1", "why", "cli", "guard", ("sim1",)), "ana")
     journal.close()
     assert "gate OPEN for the desk, HALTED for venue:sim1" in run(capsys, "status")[1]
+
+
+def test_a_reason_that_was_written_down_outlives_the_hand(capsys: pytest.CaptureFixture[str], desk: Path) -> None:
+    guard = JournalWriter(desk / "journal", "guard")
+    guard.append(Pulled("p1", "L3", "desk", "", "console", "guard", ("sim1",)), "ana")
+    guard.append(PullReason(pull="p1", reason="acks silent"), "ana")
+    guard.close()
+    direct = JournalWriter(desk / "journal", "direct-p1")
+    direct.append(Pulled("p1", "L3", "desk", "", "console", "direct", ("sim1",)), "ana")
+    direct.close()
+    assert "L3 desk “acks silent” by ana" in run(capsys, "status")[1]
 
 
 def test_status_without_a_guard_says_where_a_damaged_journal_ends(
