@@ -6,11 +6,14 @@ only ratios to one of them are printed as a result; the median in ms stands besi
 
 import statistics
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def in_turn(ways: Mapping[str, Callable[[], float]], runs: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Seconds (or any other figure) of each way, `runs` times, interleaved."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+def in_turn(ways: Mapping[str, Callable[[], T]], runs: int, warm_up: int = 1) -> dict[str, list[T]]:
+    """Seconds (or any other figures) of each way, `runs` times, interleaved."""
+    taken: dict[str, list[T]] = {name: [] for name in ways}
     for run in range(runs + warm_up):
         for name, way in ways.items():
             figure = way()
@@ -26,7 +29,7 @@ def tell(title: str, taken: Mapping[str, list[float]], against: str, unit: str =
     for name, figures in taken.items():
         median = statistics.median(figures)
         low, high = min(figures), max(figures)
-        ratio = "1 (the measure)" if name == against else f"{median / base:.2f}× {against}"
+        ratio = "1 (the measure)" if name == against else f"{median / base:.2f}×"
         print(
-            f"  {name:<34} {ratio:<28} median {median * scale:9.3f} {unit}   [{low * scale:.3f} … {high * scale:.3f}]"
+            f"  {name:<34} {ratio:<16} median {median * scale:9.3f} {unit}   [{low * scale:.3f} … {high * scale:.3f}]"
         )
