@@ -35,7 +35,8 @@ class ChangingDesk(scenario.FakeSource):
         while True:
             await asyncio.sleep(0.1)
             beat += 1
-            yield self._received(ev.GuardBeat())
+            if beat % 5 == 0:
+                yield self._received(ev.GuardBeat())
             if self._loaded.exists():
                 for event in changes(beat):
                     yield self._received(event)

@@ -24,7 +24,7 @@ from tests.support.broker import ROOT, wait_until
 from tests.support.cord import end_hands
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
-RUNS = 8
+RUNS = 7
 ARMED = 0.6
 BLOCKED = 1.2
 PATIENCE = 10.0

@@ -18,7 +18,7 @@ from tests.benchmarks.ratios import in_turn, tell
 from tests.support.broker import wait_until
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
-RUNS = 3
+RUNS = 2
 KEYS = 16
 STOCK, LINES = "Textual's widgets", "our grids"
 _DOWN = "\x1b[B"

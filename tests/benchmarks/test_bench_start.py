@@ -5,7 +5,6 @@ The console's content is a name that came from its desk, not a frame around noth
 
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,6 @@ def test_bench_first_content(tmp_path: Path) -> None:
         }
         with_guard = in_turn(ways, RUNS)
         desk.stop_guard(signal.SIGKILL)
-        time.sleep(0.5)
         without = in_turn(ways, RUNS)
     tell("start → first content, with a guard", with_guard, MINIMAL)
     tell("start → first content, without a guard (from its journal)", without, MINIMAL)
