@@ -1,10 +1,10 @@
 """The cord's own closing orders at one venue: each sent once, and never a second before the first is settled."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from console.cord.forms import Outcome, Row
 from console.cord.look import Look
-from console.desk.pull import strategy_of
+from console.desk.pull import normal_symbol, strategy_of
 
 SETTLE = 3.0
 SETTLE_LOOKS = 2
@@ -13,13 +13,13 @@ REFUSED_WAIT_MOST = 60.0
 
 
 class Close:
-    """One close on its way. `order_id` is empty while its fate is not known; `again_at` (monotonic s) is when another
-    may be sent after a refusal."""
+    """One close on its way. `qty` is the position it was sent for, `order_id` is empty while its fate is not known;
+    `again_at` (monotonic s) is when another may be sent after a refusal."""
 
-    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "sell", "sent_at")
+    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "sent_at")
 
     def __init__(self, qty: Decimal, now: float) -> None:
-        self.sell = qty > 0
+        self.qty = qty
         self.sent_at = now
         self.kind = "ambiguous"  # until the venue says otherwise
         self.order_id = ""
@@ -35,6 +35,7 @@ class Closes:
         self._strategies = strategies
         self._by_symbol: dict[str, Close] = {}
         self._own: set[str] = set()
+        self._idle: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
 
     @property
@@ -52,23 +53,27 @@ class Closes:
         return next((close.detail for close in self._by_symbol.values() if close.detail), "")
 
     def settle(self, look: Look, now: float) -> None:
-        """Learn from a complete look what became of the closes on their way."""
+        """Learn from a complete look, positions and all, what became of the closes on their way."""
         still_open = {row.id for row in look.open}
         for symbol, close in list(self._by_symbol.items()):
             close.looks += 1
+            settled = close.looks >= SETTLE_LOOKS and now - close.sent_at >= SETTLE  # lists may lag behind an answer
             if close.kind == "ambiguous":
-                self._resolve(symbol, close, look, now)
-            elif close.kind == "acked" and close.order_id not in still_open and close.looks >= SETTLE_LOOKS:
-                del self._by_symbol[symbol]  # filled, or ended short: the position that is left says which
-            elif symbol not in look.positions and close.order_id not in still_open:
+                self._resolve(symbol, close, look, settled)
+            elif close.order_id in still_open:
+                continue
+            elif symbol not in look.positions:
                 del self._by_symbol[symbol]
+            elif close.kind == "acked" and settled:
+                self._ended_short(symbol, close, look.positions[symbol], now)
+        self._disown_idle(look)
 
     def may_close(self, symbol: str, look: Look, now: float) -> bool:
-        """One in flight a symbol, and only after that symbol's other orders are gone."""
+        """One in flight a symbol, and only after that symbol's orders are gone, a close that is still working too."""
         close = self._by_symbol.get(symbol)
         if close is not None and not (close.kind == "refused" and now >= close.again_at):
             return False
-        return not any(row.symbol == symbol and row.id not in self._own for row in look.open)
+        return not any(_same(row.symbol, symbol) for row in look.open)
 
     def sending(self, symbol: str, qty: Decimal, now: float) -> None:
         """To be called before the bytes leave: from here on the close may have been carried out."""
@@ -79,9 +84,7 @@ class Closes:
         close.kind = outcome.kind
         close.detail = "" if outcome.kind == "acked" else f"close {symbol} {outcome.kind}: {outcome.detail}"
         if outcome.kind == "refused":
-            refusals = self._refusals[symbol] = self._refusals.get(symbol, 0) + 1
-            patience = min(REFUSED_WAIT * 2 ** (refusals - 1), REFUSED_WAIT_MOST)
-            close.again_at = now + max(outcome.retry_after or 0.0, patience)
+            self._refused(symbol, close, now, outcome.retry_after or 0.0)
         if outcome.order_id:
             close.order_id = outcome.order_id
             self._own.add(outcome.order_id)
@@ -99,18 +102,50 @@ class Closes:
         for symbol, qty in sent.items():
             self._by_symbol.setdefault(symbol, Close(Decimal(qty), now))
 
-    def _resolve(self, symbol: str, close: Close, look: Look, now: float) -> None:
-        rows = [row for row in (*look.new, *look.open) if row.id not in self._own]
-        found = next((row for row in rows if self._is_ours(row, symbol, close)), None)
+    def _resolve(self, symbol: str, close: Close, look: Look, settled: bool) -> None:
+        known = (row for row in look.open if row.id in self._own and _same(row.symbol, symbol))  # an inherited one
+        shown = (row for row in (*look.new, *look.open) if row.id not in self._own)
+        found = next(known, None) or next((row for row in shown if self._is_ours(row, symbol, close)), None)
         if found is not None:
             close.kind, close.order_id, close.detail, close.looks = "acked", found.id, "", 0
             self._own.add(found.id)
-        elif close.looks >= SETTLE_LOOKS and now - close.sent_at >= SETTLE:
+        elif settled:
             del self._by_symbol[symbol]  # two complete looks over seconds, and no order of it: it never arrived
 
     def _is_ours(self, row: Row, symbol: str, close: Close) -> bool:
+        """An order that is taken for ours is not cancelled, so it must be just what the close asked for."""
+        try:
+            same_size = Decimal(row.qty) == abs(close.qty)
+        except InvalidOperation:
+            same_size = False
         return (
-            row.symbol == symbol
-            and row.side.startswith("sell") == close.sell
-            and strategy_of(row.client) not in self._strategies
+            same_size
+            and _same(row.symbol, symbol)
+            and row.side.startswith("sell") == (close.qty > 0)
+            and strategy_of(row.client or "") not in self._strategies
         )
+
+    def _ended_short(self, symbol: str, close: Close, left: Decimal, now: float) -> None:
+        """The order of a close is gone and a position is left. Where it closed nothing at all, the venue rejected it
+        behind its answer: that is a refusal, and the next one waits as after one."""
+        if left == close.qty:
+            close.kind, close.detail = "refused", f"close {symbol} was accepted, and closed nothing"
+            self._refused(symbol, close, now, 0.0)
+        else:
+            del self._by_symbol[symbol]
+
+    def _refused(self, symbol: str, close: Close, now: float, asked: float) -> None:
+        refusals = self._refusals[symbol] = self._refusals.get(symbol, 0) + 1
+        close.again_at = now + max(asked, min(REFUSED_WAIT * 2 ** min(refusals - 1, 10), REFUSED_WAIT_MOST))
+
+    def _disown_idle(self, look: Look) -> None:
+        """A close that still works where nothing is held any more would open a position: it is one more order to
+        cancel. Two looks in a row, because one may fall between a fill and the list of positions."""
+        held = {normal_symbol(symbol) for symbol in look.positions}
+        idle = (row.id for row in look.open if row.id in self._own and normal_symbol(row.symbol) not in held)
+        self._idle = {order_id: self._idle.get(order_id, 0) + 1 for order_id in idle}
+        self._own -= {order_id for order_id, looks in self._idle.items() if looks >= SETTLE_LOOKS}
+
+
+def _same(one: str, other: str) -> bool:
+    return normal_symbol(one) == normal_symbol(other)

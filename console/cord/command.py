@@ -144,7 +144,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     def carry() -> None:
         try:
             see_through(folder, request, asked, Carrier(tell, done.is_set), None)
-        except (PullRefused, PlanError) as error:
+        except (PullRefused, PlanError, ValueError) as error:
             failed.append(str(error))
         except OSError as error:
             failed.append(f"the pull could not be handed on: {error}")

@@ -54,7 +54,7 @@ class DirectLog:
     def _write(self) -> None:
         import fcntl
 
-        descriptor, seq, prev, last = -1, 0, GENESIS, 0
+        descriptor, seq, prev, last, end = -1, 0, GENESIS, 0, 0
         while (taken := self._queue.get()) is not None:
             kind, data, actor, written = taken
             last = max(written.ts, last)
@@ -64,14 +64,12 @@ class DirectLog:
                     os.makedirs(os.path.dirname(self._path), exist_ok=True)
                     descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                at = os.lseek(descriptor, 0, os.SEEK_END)
-                if os.write(descriptor, line) != len(line):
-                    os.ftruncate(descriptor, at)  # a full disk took half a line
-                    continue
-                os.fsync(descriptor)
+                os.ftruncate(descriptor, end)  # what the disk took of a line before, and then refused
+                os.lseek(descriptor, end, os.SEEK_SET)
+                if os.write(descriptor, line) == len(line):
+                    os.fsync(descriptor)
+                    seq, prev, end = seq + 1, head, end + len(line)
             except OSError:
                 continue
-            else:
-                seq, prev = seq + 1, head
             finally:
                 written.done()

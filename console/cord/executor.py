@@ -3,6 +3,7 @@
 The guard's cord thread and the detached hand both run this; they differ in who listens and where records go.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -30,23 +31,29 @@ class Record(Protocol):
 class Inherited:
     """What the journal knows of a pull that another hand, or this one before it was killed, had begun.
 
-    `sent` holds closes by venue and symbol (signed quantity), `own` the ids of closing orders by venue, `proven` the
-    three times of each venue that was verified, `age` seconds since the pull."""
+    `sent` holds closes by venue and symbol (signed quantity), `own` the ids of closing orders by venue, `lifted` the
+    venues whose suspension was lifted for closes, `proven` the three times of each venue that was verified, `quiet` the
+    seconds of quiet that it promised, `age` seconds since the pull."""
 
-    __slots__ = ("age", "own", "proven", "request", "sent")
+    __slots__ = ("age", "lifted", "own", "proven", "quiet", "request", "sent")
 
     def __init__(
         self,
         request: PullRequest,
         sent: dict[str, dict[str, str]],
         own: dict[str, set[str]],
+        lifted: frozenset[str],
         proven: dict[str, tuple[int, int, int]],
+        *,
+        quiet: float,
         age: float,
     ) -> None:
         self.request = request
         self.sent = sent
         self.own = own
+        self.lifted = lifted
         self.proven = proven
+        self.quiet = quiet
         self.age = age
 
 
@@ -73,14 +80,16 @@ class Executor:
         self._lock = CordLock(plan.folder)
         self._mutex = threading.Lock()
         self._workers: dict[str, VenueWorker] = {}
-        self._waiting: list[tuple[str, Task]] = []
+        self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
         self._quiet = plan.quiet
 
     def start(self) -> None:
-        """Open the venues, so that warm connections stand before they are needed."""
+        """Open the venues, so that warm connections stand before they are needed, and make the lock's file."""
+        self._lock.prepare()
         for name in self.plan.venues:
-            self._worker(name)
+            with contextlib.suppress(KeyFileError):
+                self._worker(name)
 
     def stop(self) -> None:
         for worker in list(self._workers.values()):
@@ -134,6 +143,7 @@ class Executor:
             "venues": list(self.plan.venues_in(scope)),
             "quiet_seconds": max(int(self._quiet), 1),
             "foreign": covers_account(scope),
+            "made": request.made,
         }
         self._record("pulled", data, request.actor)
         threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
@@ -145,11 +155,9 @@ class Executor:
         self._pulls.add(request.id)
         threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
         for name in self.plan.venues_in(Scope.parse(request.scope)):
-            worker = self._worker(name)
-            if worker is not None:
-                worker.inherit(inherited.sent.get(name, {}), inherited.own.get(name, set()))
             began = time.monotonic() - inherited.age
-            self._give(name, Task.adopt(request, name, self._quiet, began, inherited.proven.get(name)), None)
+            task = Task.adopt(request, name, inherited.quiet, began, inherited.proven.get(name))
+            self._give(name, task, None, inherited)
 
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
@@ -159,8 +167,8 @@ class Executor:
         self._lock.beat()
         with self._mutex:
             waiting, self._waiting = self._waiting, []
-        for name, task in waiting:
-            self._give(name, task, None)
+        for name, task, inherited in waiting:
+            self._give(name, task, None, inherited)
 
     def _latch(self, request: PullRequest) -> None:
         error, fallback = set_latch(
@@ -173,26 +181,28 @@ class Executor:
         )
         self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
 
-    def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None) -> None:
-        worker = self._worker(name, task)
-        if worker is not None:
-            worker.add(task, fired)
+    def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None, inherited: Inherited | None = None) -> None:
+        """Set a venue to work. Without readable keys it is UNKNOWN, and tried again."""
+        try:
+            worker = self._worker(name)
+        except KeyFileError as error:
+            with self._mutex:
+                self._waiting.append((name, task, inherited))
+            self._no_keys(name, task, str(error))
+            return
+        if inherited is not None:
+            sent, own = inherited.sent.get(name, {}), inherited.own.get(name, set())
+            worker.inherit(sent, own, lifted=name in inherited.lifted)
+        worker.add(task, fired)
 
-    def _worker(self, name: str, task: Task | None = None) -> VenueWorker | None:
-        """The venue's thread, started when first needed. Without readable keys a venue is UNKNOWN, and tried again."""
+    def _worker(self, name: str) -> VenueWorker:
+        """The venue's thread, started when first needed. Raises KeyFileError."""
         with self._mutex:
             if name in self._workers:
                 return self._workers[name]
             venue = self.plan.venues[name]
-            try:
-                hand = FormHand(venue, *keys_of(venue.keys))
-            except KeyFileError as error:
-                if task is not None:
-                    self._waiting.append((name, task))
-                    self._no_keys(name, task, str(error))
-                return None
             worker = VenueWorker(
-                hand,
+                FormHand(venue, *keys_of(venue.keys)),
                 self._lock,
                 self._from_worker,
                 strategies=frozenset(self.plan.strategies),

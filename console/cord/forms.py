@@ -14,18 +14,21 @@ from typing import Any
 from urllib.parse import quote
 
 from console.cord.http import Answer, HttpError, Lost, NotSent, Wire, request_bytes
+from console.cord.keys import keys_of
 from console.cord.plan import VenuePlan
 
 PAGES = 400
 
 
 class Unread(Exception):
-    """A read failed: nothing is known. `retry_after` is in seconds where the venue asked to wait."""
+    """A read failed: nothing is known. `retry_after` is in seconds where the venue asked to wait; `unauthorized` where
+    it does not know the key."""
 
-    def __init__(self, why: str, retry_after: float | None = None) -> None:
+    def __init__(self, why: str, retry_after: float | None = None, *, unauthorized: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.retry_after = retry_after
+        self.unauthorized = unauthorized
 
 
 class Outcome:
@@ -45,14 +48,15 @@ class Outcome:
 
 
 class Row:
-    """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order."""
+    """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order; `client`
+    is the order's client id, None where it is not known (of a fill, see look.py)."""
 
     __slots__ = ("client", "id", "order", "qty", "side", "status", "symbol")
 
     def __init__(self, told: dict[str, Any], fields: dict[str, str]) -> None:
         self.id = str(told[fields["id"]])
         self.symbol = str(told[fields["symbol"]])
-        self.client = str(told.get(fields.get("client", ""), "") or "")
+        self.client: str | None = str(told.get(fields["client"]) or "") if "client" in fields else None
         self.status = str(told.get(fields.get("status", ""), ""))
         self.side = str(told.get(fields.get("side", ""), ""))
         self.qty = str(told.get(fields.get("qty", ""), ""))
@@ -65,10 +69,16 @@ class FormHand:
     def __init__(self, venue: VenuePlan, key_id: str, secret: str) -> None:
         self.venue = venue
         self.name = venue.name
-        self._headers = {
-            name: value.format(key_id=key_id, secret=secret) for name, value in venue.form["headers"].items()
-        }
         self._reading: Wire | None = None
+        self._use(key_id, secret)
+
+    def renew_keys(self) -> None:
+        """Read the key file again: it may have been replaced. Raises KeyFileError."""
+        self._use(*keys_of(self.venue.keys))
+
+    def _use(self, key_id: str, secret: str) -> None:
+        forms = self.venue.form["headers"]
+        self._headers = {name: value.format(key_id=key_id, secret=secret) for name, value in forms.items()}
         self.cancel_all_bytes = self._bytes("cancel_all")
 
     def can(self, what: str) -> bool:
@@ -154,7 +164,7 @@ class FormHand:
         symbol, qty = self._field("position", "symbol"), self._field("position", "qty")
         try:
             held = {str(told[symbol]): Decimal(told[qty]) for told in self._list("positions")}
-        except (KeyError, TypeError, InvalidOperation) as error:
+        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise Unread(f"positions: an entry can not be read: {error!r}") from None
         if not all(qty.is_finite() for qty in held.values()):
             raise Unread("positions: a quantity is not a number")
@@ -209,7 +219,8 @@ class FormHand:
         request = request_bytes(self.venue.host, "GET", path, self._headers)
         answer = self._read(what, request)
         if answer.status != 200:
-            raise Unread(f"{what}: HTTP {answer.status}", answer.retry_after)
+            refused = answer.status in (401, 403)
+            raise Unread(f"{what}: HTTP {answer.status}", answer.retry_after, unauthorized=refused)
         try:
             return answer.json()
         except ValueError:

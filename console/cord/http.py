@@ -6,13 +6,13 @@ Every wait has a deadline (monotonic seconds). A failure says on which side of t
 """
 
 import json
-import select
 import socket
 import time
 from typing import Any
 
 CRLF = b"\r\n"
 LARGEST_ANSWER = 64 * 1024 * 1024
+LONGEST_PATIENCE = 60.0
 
 
 class HttpError(Exception):
@@ -40,12 +40,16 @@ class Answer:
 
     def json(self) -> Any:
         """The body with numbers kept as text. Raises ValueError: an HTML page is an answer, but not this one."""
-        return json.loads(self.body, parse_float=str, parse_int=str)
+        try:
+            return json.loads(self.body, parse_float=str, parse_int=str)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @property
     def retry_after(self) -> float | None:
+        """Seconds that the server asks to wait, at most `LONGEST_PATIENCE`: a slip of its must not end the stopping."""
         value = self.headers.get("retry-after", "")
-        return float(value) if value.isdecimal() else None
+        return min(float(value), LONGEST_PATIENCE) if value.isdecimal() else None
 
 
 def request_bytes(host: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
@@ -75,13 +79,14 @@ class Wire:
         self.opened = time.monotonic()
 
     def alive(self) -> bool:
-        """Whether an idle connection still stands, as far as this side can know."""
+        """Whether an idle connection still stands, as far as this side can know. An idle server says nothing: any byte,
+        and the end above all, is the end. Under TLS only reading tells: session tickets arrive on their own."""
         try:
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
-            return not poll.poll(0)  # an idle server says nothing: any byte, and the end above all, is the end
-        except (OSError, ValueError):
-            return False
+            self._socket.settimeout(0)
+            self._socket.recv(1)
+        except OSError as error:
+            return isinstance(error, BlockingIOError) or type(error).__name__ == "SSLWantReadError"
+        return False
 
     def send(self, request: bytes, deadline: float) -> None:
         """Send a whole request. Raises NotSent where not all of its bytes can have left, Lost otherwise."""
@@ -159,7 +164,7 @@ class Wire:
         return found
 
     def _exactly(self, size: int, deadline: float) -> bytes:
-        if size > LARGEST_ANSWER:
+        if not 0 <= size <= LARGEST_ANSWER:
             raise Lost("the answer is too large")
         parts, held = [self._rest], len(self._rest)
         while held < size:

@@ -24,8 +24,8 @@ def read_keys(path: str) -> tuple[str, str]:
         key_id, secret = held["key_id"], held["secret_key"]
     except (ValueError, KeyError, TypeError):
         key_id = secret = None
-    if not (isinstance(key_id, str) and isinstance(secret, str) and key_id and secret):
-        raise KeyFileError(f'{path}: expected JSON of the form {{"key_id": "…", "secret_key": "…"}}')
+    if not all(isinstance(part, str) and part and part.isascii() and part.isprintable() for part in (key_id, secret)):
+        raise KeyFileError(f'{path}: expected JSON of the form {{"key_id": "…", "secret_key": "…"}} in plain ASCII')
     return key_id, secret
 
 

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any
 
-from console.desk.gate import LEASE_NS, latch_entries
+from console.desk.gate import LEASE_NS, UNREADABLE, latch_entries
 
 
 def boot_id() -> str:
@@ -78,9 +78,11 @@ def standing(folder: str) -> list[dict[str, Any]] | None:
     """The pulls in the latch, [] without a latch, None where it is there but can not be read (which is HALTED)."""
     try:
         latch = read_file(folder, "cord.latch")
-        return [] if latch is None else list(latch_entries(latch))
-    except (OSError, ValueError, KeyError, TypeError):
+        entries = [] if latch is None else latch_entries(latch)
+    except (OSError, *UNREADABLE):
         return None
+    named = all(isinstance(entry.get("id"), str) and isinstance(entry.get("ts"), int) for entry in entries)
+    return list(entries) if named else None
 
 
 def write_gate(

@@ -10,14 +10,23 @@ REMEMBERED = 5000
 
 class Look:
     """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns
-    after the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one."""
+    after the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one.
+    Nothing came and went unseen after `since`: before the end of a first look it may have."""
 
-    __slots__ = ("begun", "fills", "new", "open", "positions", "ts")
+    __slots__ = ("begun", "fills", "new", "open", "positions", "since", "ts")
 
     def __init__(
-        self, begun: float, open_orders: list[Row], new: list[Row], fills: list[Row], positions: dict[str, Decimal]
+        self,
+        begun: float,
+        open_orders: list[Row],
+        new: list[Row],
+        fills: list[Row],
+        positions: dict[str, Decimal],
+        *,
+        first: bool = False,
     ) -> None:
         self.begun = begun
+        self.since = time.monotonic() if first else begun
         self.open = open_orders
         self.new = new
         self.fills = fills
@@ -31,8 +40,8 @@ class Watch:
 
     def __init__(self, hand: FormHand) -> None:
         self._hand = hand
-        self._orders: dict[str, None] | None = None
-        self._fills: dict[str, None] | None = None
+        self._orders: dict[str, str | None] | None = None
+        self._fills: dict[str, str | None] | None = None
 
     def look(self, *, positions: bool) -> Look:
         """With positions where they are asked for. Raises Unread where any part could not be read; what was new is then
@@ -45,10 +54,12 @@ class Watch:
         first = self._orders is None
         self._orders = _remember(self._orders, [*orders, *open_orders])
         self._fills = _remember(self._fills, fills)
-        return Look(begun, open_orders, [] if first else orders, [] if first else fills, held)
+        for fill in fills:
+            fill.client = self._orders.get(fill.order)
+        return Look(begun, open_orders, [] if first else orders, [] if first else fills, held, first=first)
 
 
-def _remember(known: dict[str, None] | None, rows: list[Row]) -> dict[str, None]:
-    """Ids in the order of their appearance, oldest first; the oldest are forgotten."""
-    merged = {**(known or {}), **dict.fromkeys(row.id for row in reversed(rows))}
+def _remember(known: dict[str, str | None] | None, rows: list[Row]) -> dict[str, str | None]:
+    """Ids with their client ids, in the order of their appearance, oldest first; the oldest are forgotten."""
+    merged = {**(known or {}), **{row.id: row.client for row in reversed(rows)}}
     return dict(list(merged.items())[-REMEMBERED:])

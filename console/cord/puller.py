@@ -37,7 +37,8 @@ class PullRefused(Exception):
 
 def see_through(folder: str, request: PullRequest, asked: int, carrier: Carrier, plan: Plan | None) -> None:
     """Carry a pull on until the carrier has heard enough: by the guard or, where it does not answer or falls silent,
-    directly. `asked` is what `request.put` returned. Raises PullRefused, PlanError, OSError."""
+    directly. `asked` is what `request.put` returned. Raises PullRefused, PlanError, OSError, and ValueError where the
+    request makes no sense."""
     try:
         if asked >= 0:
             with socket.socket(fileno=asked) as connection:
@@ -65,11 +66,14 @@ def _heard_out(asked: socket.socket, request: PullRequest, carrier: Carrier) -> 
             return False
         *lines, held = (held + read).split(b"\n")
         for line in lines:
-            told = json.loads(line)
-            if "refused" in told:
-                if "too late" in told["refused"]:
+            try:
+                told = dict(json.loads(line))
+            except (ValueError, TypeError):
+                return False  # whatever listens there, it is no guard
+            if refusal := told.get("refused"):
+                if "too late" in refusal:
                     return False
-                raise PullRefused(told["refused"])
+                raise PullRefused(refusal)
             if "heard" in told:
                 carrier.handed.set()
             if "event" in told:
@@ -84,6 +88,7 @@ class Puller:
     def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], object] | None = None) -> None:
         self._folder = os.fspath(folder)
         self._said = said
+        self._actor = user_name()  # now: a directory service may be slow when the cord is pulled
         self._plan: Plan | None = None
         self._ended = threading.Event()
         self._carried: list[Carrier] = []
@@ -101,7 +106,7 @@ class Puller:
 
     def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
-        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=user_name())
+        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=self._actor)
         asked = put(self._folder, request.line())
         report = Report(request.id)
         carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
@@ -113,7 +118,7 @@ class Puller:
     def _see_through(self, request: PullRequest, asked: int, carrier: Carrier) -> None:
         try:
             see_through(self._folder, request, asked, carrier, self._plan)
-        except (PullRefused, PlanError, OSError) as error:
+        except (PullRefused, PlanError, OSError, ValueError) as error:
             if self._said is not None:
                 self._said(request.id, str(error))
         self._carried.remove(carrier)

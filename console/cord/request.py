@@ -29,11 +29,15 @@ def quote(text: str) -> str:
             out.append("\\" + char)
         elif code < 0x20:
             out.append(f"\\u{code:04x}")
-        elif 0xD800 <= code < 0xE000:  # a stray byte of the command line is no character, and UTF-8 can not carry it
-            out.append("\\ufffd")
         else:
             out.append(char)
     return '"' + "".join(out) + '"'
+
+
+def plain(text: str) -> str:
+    """Without what UTF-8 can not carry: a stray byte of the command line, half a surrogate pair of somebody's JSON. No
+    journal, wire or screen could take it, and a pull must not fail of its reason."""
+    return text.encode(errors="replace").decode()
 
 
 class PullRequest:
@@ -55,8 +59,8 @@ class PullRequest:
     ) -> None:
         self.id = id or new_id()
         self.level = level
-        self.scope = scope
-        self.reason = reason
+        self.scope = plain(scope)
+        self.reason = plain(reason)
         self.actor = actor
         self.origin = origin
         self.made = made or time.time_ns()
@@ -106,8 +110,10 @@ def parse(line: bytes) -> PullRequest:
             made=int(pull["made"]),
             deadline=int(pull["deadline"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a pull: {error!r}") from None
+    if not (0 <= request.made < 1 << 63 and 0 <= request.deadline < 1 << 63):
+        raise ValueError("not a pull: its times are no nanoseconds")
     if not request.id.replace("-", "").isalnum() or len(request.id) > 64:
         raise ValueError(f"not a pull's id: {request.id!r}")  # it becomes part of a file's name
     return request

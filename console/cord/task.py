@@ -7,7 +7,7 @@ from console.cord.forms import Row
 from console.cord.look import Look
 from console.cord.plan import order_in, position_in
 from console.cord.request import PullRequest
-from console.desk.pull import Level, Scope, Verdict
+from console.desk.pull import Level, Scope, Verdict, normal_symbol
 
 GRACE = 2.0
 CLOSES_EXPIRE = 600.0
@@ -64,6 +64,11 @@ class Task:
         """L3 alone is judged without them: a venue that can not list positions has still proven its orders gone."""
         return self.level is not Level.L3
 
+    @property
+    def quiet_runs(self) -> bool:
+        """Whether nothing stands and time alone is missing."""
+        return self.verdict is Verdict.REQUESTED and self.quiet_from is not None
+
     def next_look(self) -> float:
         """Seconds until a look is worth it while the quiet clock runs."""
         left = self.quiet - (time.monotonic() - (self.quiet_from or 0.0))
@@ -112,6 +117,9 @@ class Task:
             self._quieten(look, restless, now)
 
     def _covers(self, row: Row) -> bool:
+        """Whether an order or a fill falls into the scope. A fill of an order that nobody here saw may be anybody's."""
+        if row.client is None:
+            return self.scope.kind == "strategy" or order_in(self.scope, symbol=row.symbol, client_order_id="")
         return order_in(self.scope, symbol=row.symbol, client_order_id=row.client)
 
     def _restless(self, look: Look, own: frozenset[str]) -> str:
@@ -147,7 +155,7 @@ class Task:
         if restless:
             self._restart_quiet(now, restless)
         elif self.quiet_from is None:
-            self._restart_quiet(look.begun, "nothing open")
+            self._restart_quiet(look.since, "nothing open")
         quiet_from = self.quiet_from if self.quiet_from is not None else now
         if look.begun - quiet_from < self.quiet:
             self.t_verified = 0
@@ -162,7 +170,9 @@ class Task:
 
 def _enters(row: Row, positions: dict[str, Decimal]) -> bool:
     """Whether an order can raise exposure: it does not oppose a position, or is larger than it."""
-    held = positions.get(row.symbol, Decimal(0))
+    held = sum(
+        (qty for symbol, qty in positions.items() if normal_symbol(symbol) == normal_symbol(row.symbol)), Decimal(0)
+    )
     try:
         qty = Decimal(row.qty)
     except ArithmeticError:

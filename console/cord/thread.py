@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +31,8 @@ LONGEST_LINE = 64 * 1024
 LONGEST_BACKLOG = 1024 * 1024
 
 
-def peer_name(connection: socket.socket) -> str:
-    """Who is at the other end of a unix socket: the user's name, or `uid N`."""
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+def _name_of(uid: int) -> str:
+    """A user's name, or `uid N`."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -42,11 +42,12 @@ def peer_name(connection: socket.socket) -> str:
 class _Listener:
     """One console or command line that pulled, and hears what becomes of it."""
 
-    __slots__ = ("pull", "read", "socket", "unsent")
+    __slots__ = ("pull", "read", "socket", "uid", "unsent")
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self.socket = connection
+        _, self.uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         self.read = b""
         self.unsent = b""
         self.pull = ""
@@ -139,8 +140,17 @@ class CordThread(threading.Thread):
             listener = _Listener(connection)
             self._listeners[connection.fileno()] = listener
             self._selector.register(connection, selectors.EVENT_READ, listener)
+            self._hear(listener)  # a pull comes in one piece, mostly with the connection
 
     def _hear(self, listener: _Listener) -> None:
+        """Whatever comes in may cost its sender the connection (and send it to its own hand), never this thread."""
+        try:
+            self._read(listener)
+        except Exception:
+            traceback.print_exc()
+            self._drop(listener)
+
+    def _read(self, listener: _Listener) -> None:
         try:
             read = listener.socket.recv(65536)
         except BlockingIOError:
@@ -163,18 +173,18 @@ class CordThread(threading.Thread):
         except ValueError as error:
             self._say(listener, dumps({"v": 1, "refused": str(error)}))
             return
-        request.actor = peer_name(listener.socket)
         refusal = self.plan.refusal(request.level, Scope.parse(request.scope))
         late_ms = (heard_at - request.deadline) // 1_000_000
         if heard_at > request.deadline:
             refusal = f"heard {late_ms} ms too late: the other hand has done it"
-            self._record("pull_dropped", {"pull": request.id, "late_ms": int(late_ms)}, request.actor)
+            self._record("pull_dropped", {"pull": request.id, "late_ms": int(late_ms)}, _name_of(listener.uid))
         if refusal:
             self._say(listener, dumps({"v": 1, "refused": refusal}))
             return
         fired = self._executor.fire(request)
         listener.pull = request.id
         self._say(listener, dumps({"v": 1, "heard": request.id}))
+        request.actor = _name_of(listener.uid)  # a directory service may take its time
         self._executor.pull(request, fired)
 
     def _say(self, listener: _Listener, line: bytes) -> None:

@@ -76,7 +76,19 @@ def _all() -> list[str]:
         except OSError:
             continue
         folders += [os.path.join(place, name) for name in names]
-    return [folder for folder in folders if os.path.isfile(os.path.join(folder, "cord.json"))]
+    return [folder for folder in folders if _may_be_one(folder)]
+
+
+def _may_be_one(folder: str) -> bool:
+    """Whether a desk lies there. One that this user may not look into is one: another must not be stopped in its
+    place."""
+    try:
+        os.stat(os.path.join(folder, "cord.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _mode(folder: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from console.cord.closes import Closes
 from console.cord.forms import FormHand, Outcome, Row, Unread
 from console.cord.http import HttpError, Wire
+from console.cord.keys import KeyFileError
 from console.cord.lock import CordLock
 from console.cord.look import Look, Watch
 from console.cord.plan import covers_account
@@ -73,10 +74,10 @@ class VenueWorker(threading.Thread):
         self._attempts: dict[str, int] = {}
         self._pause = QUICKEST
         self._hold_until = 0.0
+        self._disk_patience = DISK_MAY_TAKE
         self._session_read = 0.0
         self._session_note = ""
         self._note = ""
-        self._suspended = False
         self._lifted = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
@@ -99,9 +100,11 @@ class VenueWorker(threading.Thread):
             self._inbox.append((task, fired))
             self._awake.notify()
 
-    def inherit(self, sent: dict[str, str], own: set[str]) -> None:
-        """Before the thread starts or a task is added: closes of a hand that ended (see `Closes.inherit`)."""
+    def inherit(self, sent: dict[str, str], own: set[str], *, lifted: bool) -> None:
+        """Before the task is added: closes of a hand that ended (see `Closes.inherit`), and whether it had lifted a
+        suspension for them."""
         self._closes.inherit(sent, own, time.monotonic())
+        self._lifted = self._lifted or lifted
 
     def stop(self) -> None:
         with self._awake:
@@ -122,29 +125,41 @@ class VenueWorker(threading.Thread):
                     self._awake.wait(self._wait())
                 inbox, self._inbox = self._inbox, []
             try:
-                for task, fired in inbox:
-                    self._begin(task, fired)
-                if self._keep_warm:
-                    self._warm_up()
-                if self._tasks:
-                    self._turn()
+                self._step(inbox)
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
-                self._blind(Unread(f"the cord itself failed here: {defect!r}"))
+                with contextlib.suppress(Exception):
+                    self._blind(Unread(f"the cord itself failed here: {defect!r}"))
             if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
                 break
         self.hand.close()
 
+    def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
+        """Take on what came in, with one bulk cancel for all of it that has none yet, and look. A venue that asked to
+        wait is left alone until then: the next look finds what stands."""
+        bulk_due = [self._begin(task, fired) for task, fired in inbox]
+        if any(bulk_due) and not self._held:
+            self._cancel_all()
+        if self._keep_warm:
+            self._warm_up()
+        if self._tasks and not self._held:
+            self._turn()
+
+    @property
+    def _held(self) -> bool:
+        return time.monotonic() < self._hold_until
+
     def _wait(self) -> float:
         """Quickly while something stands, about twelve times over a quiet interval and exactly at its end, then now and
-        again for as long as the pull stands."""
-        tasks = self._tasks.values()
-        if not tasks:
+        again for as long as the pull stands. A venue that does not answer is asked more and more slowly."""
+        if not self._tasks:
             return 1.0
-        wait = self._pause
-        if all(task.verified for task in tasks):
+        unproven = [task for task in self._tasks.values() if not task.verified]
+        if not unproven:
             wait = WATCH_EVERY
-        elif not any(task.standing or task.positions for task in tasks):
-            wait = min((task.next_look() for task in tasks if task.quiet_from is not None), default=self._pause)
+        elif all(task.quiet_runs for task in unproven):
+            wait = min(task.next_look() for task in unproven)
+        else:
+            wait = self._pause
         return max(wait, self._hold_until - time.monotonic(), 0.0)
 
     def _swap_warm(self, wire: Wire | None) -> Wire | None:
@@ -165,11 +180,15 @@ class VenueWorker(threading.Thread):
         if old is not None:
             old.close()
 
-    def _begin(self, task: Task, fired: tuple[Wire, int] | None) -> None:
+    def _begin(self, task: Task, fired: tuple[Wire, int] | None) -> bool:
+        """Take on a pull and hear what became of its bulk cancel. Returns whether that has (still, or again) to be
+        sent."""
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
         if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
-            return
+            return False
+        if self._held:
+            task.blind("does not answer: it asked to wait")
         if fired is not None:
             self._bulk_attempts += 1
             wire, at = fired
@@ -177,18 +196,20 @@ class VenueWorker(threading.Thread):
             outcome = self.hand.receive_bulk(wire, time.monotonic() + WARM_ANSWER_WITHIN)
             self._bulk_answered(outcome)
             if outcome.kind == "acked":
-                return
-        self._cancel_all()
+                return False
+        return True
 
     def _turn(self) -> None:
         tasks = list(self._tasks.values())
+        positions = any(task.needs_positions for task in tasks)
         try:
-            look = self._watch.look(positions=any(task.needs_positions for task in tasks))
+            look = self._watch.look(positions=positions)
         except Unread as unread:
             self._blind(unread)
             return
         now = time.monotonic()
-        self._closes.settle(look, now)
+        if positions:
+            self._closes.settle(look, now)
         standing = self._standing(look)
         self._note = ""
         if standing:
@@ -203,17 +224,20 @@ class VenueWorker(threading.Thread):
         self._pace(look)
 
     def _pace(self, look: Look) -> None:
-        busy = any(task.standing or task.positions for task in self._tasks.values())
-        if busy and not look.new:
-            self._explain()
-            self._pause = min(self._pause * 2, SLOWEST)
-        else:
+        if any(row.id not in self._closes.own for row in look.new):
             self._pause = QUICKEST
+            return
+        self._pause = min(self._pause * 2, SLOWEST)
+        if any(task.standing or task.positions for task in self._tasks.values()):
+            self._explain()
 
     def _blind(self, unread: Unread) -> None:
         """A read failed. Reducing is repeated all the same: the venue may hear what it does not answer."""
         self._lose_sight(unread.why)
         self._pause = min(self._pause * 2, SLOWEST)
+        if unread.unauthorized:
+            with contextlib.suppress(KeyFileError):
+                self.hand.renew_keys()
         if unread.retry_after is not None:
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
@@ -243,7 +267,8 @@ class VenueWorker(threading.Thread):
             self._cancel_all()
             return
         wanting = [task for task in self._tasks.values() if task.level.cancels]
-        for order_id in list(standing)[:SINGLE_CANCELS]:
+        in_turn = sorted(standing, key=lambda order_id: self._attempts.get(order_id, 0))  # stuck ones starve no other
+        for order_id in in_turn[:SINGLE_CANCELS]:
             attempt = self._attempts[order_id] = self._attempts.get(order_id, 0) + 1
             outcome = self.hand.cancel(order_id)
             if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th…: a stuck order must not fill the journal
@@ -263,7 +288,7 @@ class VenueWorker(threading.Thread):
 
     def _bulk_answered(self, outcome: Outcome) -> None:
         self._answered(self._canceller, "cancel_all", outcome)
-        if outcome.kind != "acked" and not outcome.status:
+        if outcome.kind != "acked" and (not outcome.status or outcome.retry_after):
             self._lose_sight(outcome.detail)
         for order_id in outcome.failed:
             for task in self._tasks.values():
@@ -272,47 +297,60 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + outcome.retry_after
 
     def _flatten(self, look: Look, now: float) -> None:
-        """Send the closes that are due. The lock is needed for that alone."""
+        """Send the closes that are due. The lock is needed for that alone, and what was read before it was had may have
+        been changed by whoever had it."""
+        self._disk_patience = DISK_MAY_TAKE
         for task in self._tasks.values():
             for symbol, qty in task.positions_to_close(look).items():
-                if not self._closes.may_close(symbol, look, now):
+                if self._held or not self._closes.may_close(symbol, look, now):
                     continue
                 if task.closes_expired(now):
                     self._note = "closes expired after 10 minutes: pull 4 again to send them"
-                    return
+                    break
+                task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
                 if why := self._lock.acquire():
                     self._note = why
+                    return
+                self._pause = QUICKEST
+                if look.begun < self._lock.since:
                     return
                 self._close(task, symbol, qty)
 
     def _close(self, task: Task, symbol: str, qty: Decimal) -> None:
-        """The intent is on disk before the bytes leave, unless the disk hangs: then it waits 2 s and no longer."""
+        """The intent is on disk before the bytes leave, unless the disk hangs: the closes of a turn wait 2 s for it."""
         self._closes.sending(symbol, qty, time.monotonic())
         on_disk = self._sent(task, "close", 1, target=symbol, qty=str(qty))
         if on_disk is not None:
+            began = time.monotonic()
             with contextlib.suppress(Exception):  # a full or hung disk stops no close; the latch's record tells of it
-                on_disk.result(timeout=DISK_MAY_TAKE)
+                on_disk.result(timeout=self._disk_patience)
+            self._disk_patience = max(0.0, self._disk_patience - (time.monotonic() - began))
         outcome = self.hand.close_position(symbol)
         self._closes.sent(symbol, outcome, time.monotonic())
         self._answered(task, "close", outcome, target=symbol)
-        if outcome.kind == "refused":
+        if outcome.retry_after:
+            self._hold_until = time.monotonic() + outcome.retry_after
+        elif outcome.kind == "refused":
             self._lift(task)
 
     def _suspend_where_due(self) -> None:
-        """Afterwards, never before: a suspended venue takes no closes either."""
+        """Afterwards, never before: a suspended venue takes no closes either. A new order makes it due again: then the
+        suspension is not there, whoever took it away."""
         tasks = [task for task in self._tasks.values() if covers_account(task.scope) and task.level.cancels]
         due = self._lifted or any(task.suspend_due for task in tasks)
-        if not due or self._suspended or self.closing or not self.hand.can("suspend"):
+        if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
             return
         self._sent(tasks[-1], "suspend", 1)
         outcome = self.hand.suspend()
-        self._suspended = outcome.kind == "acked"
-        self._lifted = self._lifted and not self._suspended
+        if outcome.kind == "acked":
+            self._lifted = False
+            for task in tasks:
+                task.suspend_due = False
         self._answered(tasks[-1], "suspend", outcome)
 
     def _lift(self, task: Task) -> None:
         """A close was refused: if that is because the venue is suspended, lift it for as long as the closes take."""
-        if self._lifted or not self.hand.can("unsuspend"):
+        if not self.hand.can("unsuspend"):
             return
         try:
             suspended = self.hand.suspended()
@@ -322,8 +360,8 @@ class VenueWorker(threading.Thread):
             self._sent(task, "unsuspend", 1)
             outcome = self.hand.unsuspend()
             self._answered(task, "unsuspend", outcome)
+            self._lifted = outcome.kind != "refused"
             if outcome.kind == "acked":
-                self._lifted, self._suspended = True, False
                 self._closes.clear_refusals()
 
     def _explain(self) -> None:

@@ -323,12 +323,14 @@ class Tail:
     """Follows a folder of journals, from their first records on.
 
     `problems` holds, by writer, where a file ceased to be a journal: its records up to there were delivered, and
-    nothing after them is.
+    nothing after them is. `unread` holds, by writer, why a file could not be read in the last poll: the others were,
+    and it is tried again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: dict[str, JournalError] = {}
+        self.unread: dict[str, OSError] = {}
         self._positions: dict[tuple[str, int], _Position] = {}
 
     def poll(self) -> list[Record]:
@@ -337,17 +339,20 @@ class Tail:
         A file that was replaced or cut is read from its start again: replaying is idempotent by (writer, seq).
         """
         found: list[Record] = []
+        self.unread = {}
         for path in writers(self.folder):
             if path.stem in self.problems:
                 continue
             try:
-                found += self._more(path)
+                self._more(path, found)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                self.unread[path.stem] = error
         return sorted(found, key=lambda record: record.order)
 
-    def _more(self, path: Path) -> list[Record]:
-        found: list[Record] = []
+    def _more(self, path: Path, found: list[Record]) -> None:
+        """Add what a file has more. What was added before it failed was read, and is not read again."""
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             key = (path.stem, status.st_ino)
@@ -361,7 +366,6 @@ class Tail:
                     found.append(_record(path, position.seq, told))
             except JournalError as error:
                 self.problems[path.stem] = error
-        return found
 
 
 # --- proving --------------------------------------------------------------------------------------------------------

@@ -21,17 +21,26 @@ UNHEARD_NS = 5_000_000_000
 
 
 class Closes:
-    """What the journals say of closes that were sent: the quantity by venue and symbol, and the closing orders' ids.
-    They are needed to tell the cord's own orders from intruders, and never to send a close twice."""
+    """What the journals say of closes that were sent: the quantity by venue and symbol, the closing orders' ids, and
+    the venues whose suspension was lifted for them. They are needed to tell the cord's own orders from intruders, never
+    to send a close twice, and to leave no venue open that was suspended."""
 
     def __init__(self) -> None:
         self.sent: dict[str, dict[str, dict[str, str]]] = {}
         self.own: dict[str, dict[str, set[str]]] = {}
+        self.lifted: set[str] = set()
 
     def observe(self, record: Record) -> None:
         match record.event:
             case CordSent(what="close") as sent:
                 self.sent.setdefault(sent.pull, {}).setdefault(sent.venue, {})[sent.target] = sent.qty
+            case CordSent(what="unsuspend") as sent:
+                self.lifted.add(sent.venue)
+            case (
+                CordAnswered(what="suspend", outcome="acked")
+                | CordAnswered(what="unsuspend", outcome="refused") as told
+            ):
+                self.lifted.discard(told.venue)
             case CordAnswered(what="close") as answered if answered.order_id:
                 self.own.setdefault(answered.pull, {}).setdefault(answered.venue, set()).add(answered.order_id)
 
@@ -52,7 +61,15 @@ class Closes:
             for name, row in pull.venues.items()
             if row.verdict is Verdict.VERIFIED
         }
-        return Inherited(request, self.sent.get(pull.id, {}), self.own.get(pull.id, {}), proven, age)
+        return Inherited(
+            request,
+            self.sent.get(pull.id, {}),
+            self.own.get(pull.id, {}),
+            frozenset(self.lifted),
+            proven,
+            quiet=pull.quiet_seconds,
+            age=age,
+        )
 
 
 def orphans(state: DeskState, folder: Path, working: frozenset[str]) -> list[PullState]:
@@ -71,8 +88,9 @@ def unheard(known: Container[str], plan: Plan, now: int) -> list[tuple[Pulled, s
     journaled."""
     found = []
     for entry in latch.standing(plan.folder) or []:
-        made = int(entry.get("ts", 0))
-        if entry.get("id", "") not in known and now - made > UNHEARD_NS and entry.get("id"):
+        made: int = entry["ts"]
+        young = 0 <= now - made <= UNHEARD_NS
+        if entry["id"] not in known and not young:
             scope = Scope.parse(entry["scope"])
             event = Pulled(
                 pull=entry["id"],
@@ -84,6 +102,7 @@ def unheard(known: Container[str], plan: Plan, now: int) -> list[tuple[Pulled, s
                 venues=plan.venues_in(scope),
                 quiet_seconds=max(1, int(plan.quiet)),
                 foreign=covers_account(scope),
+                made=made,
             )
             found.append((event, str(entry.get("actor") or "?")))
     return found
@@ -93,8 +112,8 @@ def _alive(path: Path) -> bool:
     """Whether a direct hand holds its journal file."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
+    except OSError:
+        return False  # another user's, perhaps: the lock on closes still keeps two hands apart
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

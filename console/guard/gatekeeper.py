@@ -17,7 +17,7 @@ import msgspec
 
 from console.cord import latch
 from console.desk.events import AnyEvent, GateChanged, Pulled
-from console.desk.gate import Gate, latch_entries, read_gate
+from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
 from console.guard.aside import Aside
@@ -70,12 +70,16 @@ def _because(level: Level, scope: str, actor: str) -> str:
 class GateKeeper:
     """Keeps gate.json. `renew` is called every second and at every change; `pulled` from any thread."""
 
-    def __init__(self, hub: Hub, folder: Path, desk: str) -> None:
+    def __init__(self, hub: Hub, folder: Path, desk: str, unread: str = "") -> None:
+        """`unread` says what of this guard's own journal could not be read: then nobody knows what the gate was, and it
+        is HALTED."""
         self._hub = hub
         self._folder = str(folder)
         self._desk = desk
         self._lock = threading.Lock()
         self._wanted = recovered(hub.state)
+        if unread:
+            self._wanted = self._wanted.tightened(Level.L3, "desk", f"the journal can not be read: {unread}")
         self._expected = hub.state.gate is not None
         """Whether gate.json has to be there: it was written once, and nobody may take it away."""
         self._aside = Aside("gate")
@@ -154,7 +158,7 @@ class GateKeeper:
                 for entry in latch_entries(told):
                     level = Level(entry["level"])
                     self.pulled(level, entry["scope"], _because(level, entry["scope"], entry.get("actor", "?")))
-            except (ValueError, KeyError, TypeError) as error:
+            except UNREADABLE as error:
                 self.pulled(Level.L3, "desk", f"the latch can not be read: {error}")
         if self._expected and latch.read_file(self._folder, "gate.json") is None:
             self.pulled(Level.L3, "desk", "gate.json was removed: a hand pulled that could not write the latch")

@@ -42,12 +42,13 @@ class Others(threading.Thread):
         while not self._ended.wait(POLL_SECONDS):
             try:
                 records = [record for record in self._tail.poll() if record.writer != self._own]
-                orphans = self._orphans()
+                trouble = "; ".join(map(str, self._tail.unread.values()))
             except OSError as error:
-                if str(error) != said:
-                    said = str(error)
-                    print(f"andon guard: other journals can not be read: {error}", file=sys.stderr, flush=True)
-                continue
+                records, trouble = [], str(error)
+            if trouble and trouble != said:
+                print(f"andon guard: other journals can not be read: {trouble}", file=sys.stderr, flush=True)
+            said = trouble
+            orphans = self._orphans()
             if self._ended.is_set():
                 return
             if records:

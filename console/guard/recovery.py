@@ -20,6 +20,11 @@ class Recovered:
     closes: Closes = field(default_factory=Closes)
     records: int = 0
 
+    @property
+    def unread(self) -> dict[str, str]:
+        """By writer: from where on, and why, its journal could not be read."""
+        return {writer: str(error) for writer, error in (*self.tail.problems.items(), *self.tail.unread.items())}
+
 
 def recover(folder: Path) -> Recovered:
     """Fold the journals in `folder`. A file that is broken in the middle is said on stderr, and read up to there."""
@@ -29,6 +34,6 @@ def recover(folder: Path) -> Recovered:
         found.state = fold(found.state, record)
         found.fills.observe(record)
         found.closes.observe(record)
-    for problem in found.tail.problems.values():
+    for problem in found.unread.values():
         print(f"andon guard: {problem}; what follows there is not read", file=sys.stderr, flush=True)
     return found

@@ -95,7 +95,8 @@ class Guard:
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
-        gate = self.gate = GateKeeper(hub, self.folder, self.config.name)
+        unread = recovered.unread.get(self.writer.writer, "")
+        gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
         plan = self._compile()
         self._plan_aside = Aside("plan")
         self._describe()

@@ -25,7 +25,7 @@ class Tokens:
         """The name of the token in an `Authorization: Bearer …` header; None where it is not one of ours. Every token
         is compared in constant time, and all of them whatever matches."""
         scheme, _, told = (authorization or "").partition(" ")
-        given = told.strip().encode()
+        given = told.strip().encode(errors="surrogateescape")  # a header holds any bytes
         found = None
         for name, token in self._names.items():
             if hmac.compare_digest(token.encode(), given):

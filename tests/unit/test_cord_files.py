@@ -86,7 +86,7 @@ def test_setting_a_pull_twice_latches_it_once(tmp_path: Path) -> None:
     assert len(latch.standing(str(tmp_path)) or []) == 1
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"v":1,"id":"p', b"\xff\xfe"])
+@pytest.mark.parametrize("torn", [b'{"level":"L3","scope":5}', b"", b'{"v":1,"id":"p', b"\xff\xfe"])
 def test_a_latch_that_can_not_be_read_is_halted_and_can_still_be_added_to(tmp_path: Path, torn: bytes) -> None:
     open_gate(tmp_path)
     (tmp_path / "cord.latch").write_bytes(torn)
@@ -161,7 +161,17 @@ def test_keys_that_others_can_reach_are_refused_with_the_way_out(tmp_path: Path,
     assert read_keys(str(keys)) == ("k", "SECRET")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"key_id": "k"}', '{"key_id": 1, "secret_key": "SECRET"}', "SECRET"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"key_id": "k\n", "secret_key": "SECRET"}',
+        "",
+        "[]",
+        '{"key_id": "k"}',
+        '{"key_id": 1, "secret_key": "SECRET"}',
+        "SECRET",
+    ],
+)
 def test_a_malformed_key_file_is_named_and_not_shown(tmp_path: Path, text: str) -> None:
     keys = tmp_path / "keys.json"
     keys.write_text(text)

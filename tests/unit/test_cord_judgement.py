@@ -153,7 +153,7 @@ def test_a_close_that_arrived_without_an_answer_is_recognised_by_its_order() -> 
     closes = Closes(frozenset({"momentum"}))
     closes.sending("AAPL", Decimal(5), 1)
     closes.sent("AAPL", sent("ambiguous"), 1)
-    arrived = order("c9", side="sell", client="8c1e-uuid")
+    arrived = order("c9", side="sell", client="8c1e-uuid", qty="5")
     closes.settle(look(1.2, new=[order("x", side="sell"), arrived], open=[arrived]), 1.2)
     assert closes.own == {"c9"}
 
