@@ -192,7 +192,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal or trigger; `hand` is guard or direct."""
+    """The cord was pulled. `origin` is console, cli, http, signal or trigger; `hand` is guard or direct. `made` is UTC
+    ns, 0 for the time of the record: one that only the latch told of is older than its record."""
 
     pull: str
     level: str
@@ -203,6 +204,7 @@ class Pulled(Event, frozen=True, tag="pulled"):
     venues: tuple[str, ...]
     quiet_seconds: int = 60
     foreign: bool = True
+    made: int = 0
 
 
 class PullReason(Event, frozen=True, tag="pull_reason"):

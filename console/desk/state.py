@@ -325,7 +325,7 @@ def _strategy_sampled(state: DeskState, record: Record, event: ev.StrategySample
 
 
 def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
-    known = state.pulls.get(event.pull)
+    known, made = state.pulls.get(event.pull), event.made or record.ts
     venues = {name: VenuePull(venue=name, since=record.ts) for name in event.venues}
     if known is not None:  # both hands pulled the same cord, or a guard took a direct pull over
         venues = {**venues, **known.venues}
@@ -337,7 +337,7 @@ def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
         actor=record.actor if known is None else known.actor,
         origin=event.origin if known is None else known.origin,
         hand=event.hand,
-        at=record.ts if known is None else min(known.at, record.ts),
+        at=made if known is None else min(known.at, made),
         quiet_seconds=event.quiet_seconds,
         foreign=event.foreign,
         venues=venues,
