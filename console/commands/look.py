@@ -9,7 +9,6 @@ from console.config import ConfigError, Glance, find, glance
 from console.desk.moment import Moment
 from console.desk.source import Attached, Detached, Received
 from console.desk.state import DeskState, fold
-from console.evidence.journal import verify
 from console.guard.client import SILENCE_SECONDS, GuardClient
 from console.processes import listens
 
@@ -45,8 +44,4 @@ async def _look(folder: Path) -> Moment:
                         cut = update.why
                         if not listening:
                             break
-    if cut:  # what is known comes from the journal's files: say so where they were not read to their end
-        for report in verify(folder / "journal"):
-            if report.problem is not None:
-                cut += f"; {report.writer}.jsonl is not read beyond line {report.line}: {report.problem}"
     return Moment(state=state, now=time.time_ns(), cut=cut)

@@ -8,7 +8,7 @@ A guard that is connected but silent (it beats every 0.5 s) is frozen, and count
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -169,8 +169,8 @@ class GuardClient:
                 state = fold_all(records)
                 self._heads, self._pulls = dict(state.heads), set(state.pulls)
                 yield Attached(state)
-            if said != self._why:
-                said = self._why
+            if said != (why := "; ".join([self._why, *_not_read(tail)])):
+                said = why
                 yield Detached(said)
             for record in records:
                 if self._saw(record):
@@ -199,6 +199,14 @@ class GuardClient:
         if isinstance(record.event, Pulled):
             self._pulls.add(record.event.pull)
         return new
+
+
+def _not_read(tail: Tail) -> Iterator[str]:
+    """What of the journals is missing in what is shown."""
+    for writer, problem in tail.problems.items():
+        yield f"{writer}.jsonl is not read beyond line {problem.line}: {problem.why}"
+    for writer, error in tail.unread.items():
+        yield f"{writer}.jsonl can not be read: {error.strerror}"
 
 
 async def _read(reader: asyncio.StreamReader) -> FromGuard:

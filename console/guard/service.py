@@ -257,8 +257,11 @@ class Guard:
         http = Http(parts, self.listening)
         await http.start()
         new = self.folder / "http.json.new"
-        new.write_text(json.dumps({"url": http.url, "token_file": str(self.tokens.path)}))
-        new.replace(self.folder / "http.json")
+        try:
+            new.write_text(json.dumps({"url": http.url, "token_file": str(self.tokens.path)}))
+            new.replace(self.folder / "http.json")
+        except OSError as error:  # a full disk must not keep the guard from its post
+            print(f"andon guard: it listens on {http.url}, but http.json can not say so: {error}", file=sys.stderr)
         return http
 
     def _figures(self) -> list[Family]:

@@ -23,7 +23,9 @@ from console.cord.thread import CordThread
 from console.cord.where import state_folder
 from console.cord.worker import SINGLE_CANCELS
 from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
+from console.desk.source import Detached
 from console.evidence.journal import JournalWriter, Tail
+from console.guard.client import GuardClient
 from tests.support.broker import ROOT, wait_until
 from tests.support.cord import kill
 from tests.support.desk import DeskProcesses
@@ -237,26 +239,9 @@ def test_a_late_fill_of_a_strategys_order_restarts_its_quiet(venue: ScriptedVenu
 def test_a_warm_tls_connection_counts_as_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TLS 1.3 server sends session tickets unasked; they are no end of the connection."""
     subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            "key",
-            "-out",
-            "cert",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ],
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out cert -days 2"
+        " -subj /CN=localhost -addext subjectAltName=DNS:localhost",
+        shell=True,
         cwd=tmp_path,
         check=True,
         capture_output=True,
@@ -413,6 +398,18 @@ def test_a_journal_that_can_not_be_read_hides_no_other(tmp_path: Path) -> None:
     assert list(tail.unread) == ["direct-b"]
 
 
+async def test_a_console_without_a_guard_says_what_of_the_journal_it_can_not_read(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path / "journal", "guard")
+    for why in ("one", "two"):
+        journal.append(GuardStopped(why=why), "ana").result(30)
+    journal.close()
+    journal.path.write_bytes(journal.path.read_bytes().replace(b"two", b"too"))
+    async for update in GuardClient(tmp_path).updates():
+        if isinstance(update, Detached):
+            assert "guard.jsonl is not read beyond line 2" in update.why
+            break
+
+
 def test_a_guard_whose_journal_is_damaged_starts_halted(tmp_path: Path) -> None:
     with DeskProcesses(tmp_path, traded=False) as desk:
         desk.wait_journaled(SessionChanged)
@@ -429,6 +426,15 @@ def test_a_guard_whose_journal_is_damaged_starts_halted(tmp_path: Path) -> None:
         (desk.state_dir / "cord.latch").unlink()
         assert desk.http("GET", "/gate")[1]["state"] == "HALTED", "what the gate was is not known"
         assert "guard.jsonl:2" in desk.guard_log
+
+
+def test_a_guard_that_can_not_write_its_address_takes_its_post_all_the_same(tmp_path: Path) -> None:
+    with DeskProcesses(tmp_path, traded=False, guarded=False) as desk:
+        (desk.state_dir / "http.json.new").mkdir()
+        guard = desk.guard = desk.launch_guard()
+        wait_until(lambda: guard.poll() is not None or "http.json" in desk.guard_log, "the guard is up")
+        code, told, _ = kill(desk.state_dir, "--all")
+        assert (code, told["hand"]) == (0, "guard")
 
 
 def test_a_flatten_that_only_an_old_latch_tells_of_asks_before_it_closes(tmp_path: Path) -> None:
