@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
 from console.desk.source import Detached
 from console.evidence.journal import JournalWriter, Tail
 from console.guard.client import GuardClient
+from console.processes import listens
+from console.simulated import SimulatedDesk, only_one
 from tests.support.broker import ROOT, wait_until
 from tests.support.cord import kill
 from tests.support.desk import DeskProcesses
@@ -446,3 +449,15 @@ def test_a_flatten_that_only_an_old_latch_tells_of_asks_before_it_closes(tmp_pat
         desk.start_guard()
         desk.wait_journaled(VenueVerdict, lambda told: "expired" in told.why)
         assert desk.broker.control("GET")["accounts"]["sim1"]["positions"]
+
+
+def test_a_demo_waits_for_the_guard_of_one_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    desk = SimulatedDesk("demo", seed=1, speed=Decimal(1))
+    desk.state.mkdir(parents=True)
+    dying = socket.socket(socket.AF_UNIX)
+    dying.bind(str(desk.state / "guard.sock"))
+    dying.listen()
+    threading.Timer(0.5, dying.close).start()
+    with only_one(desk):
+        assert not listens(desk.state / "guard.sock")
