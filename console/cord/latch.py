@@ -7,6 +7,7 @@ even on a full disk: an absent gate is HALTED.
 
 import json
 import os
+import threading
 import time
 from typing import Any
 
@@ -29,21 +30,44 @@ def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts:
     never raises. Setting the same pull twice leaves it there once."""
     path = os.path.join(folder, "cord.latch")
     entry = {"v": 1, "id": pull, "level": level, "scope": scope, "actor": actor, "ts": ts}
+    line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
-        try:
-            size = os.fstat(descriptor).st_size
-            held = os.pread(descriptor, size, 0)
-            if f'"id": "{pull}"'.encode() not in held:
-                torn = b"" if held.endswith(b"\n") or not held else b"\n"
-                os.write(descriptor, torn + json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if not _made(path, line):
+            _append(path, line, pull)
         sync_folder(folder)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
     return "", ""
+
+
+def _made(path: str, line: bytes) -> bool:
+    """Make the latch with its first line in it, so that nobody ever reads an empty one. False where it is there."""
+    if os.path.lexists(path):
+        return False
+    new = f"{path}.{os.getpid()}.{threading.get_ident()}"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
+    try:
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+        os.link(new, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.close(descriptor)
+        os.unlink(new)
+    return True
+
+
+def _append(path: str, line: bytes, pull: str) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
+    try:
+        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        if f'"id": "{pull}"'.encode() not in held:
+            torn = b"" if held.endswith(b"\n") or not held else b"\n"
+            os.write(descriptor, torn + line)
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unlink_gate(folder: str) -> str:

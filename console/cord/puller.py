@@ -61,9 +61,9 @@ def _heard_out(asked: socket.socket, request: PullRequest, carrier: Carrier) -> 
             asked.settimeout(max(left, 1e-6))
             read = asked.recv(65536)
         except OSError:
-            return False
+            read = b""
         if not read:
-            return False
+            return carrier.handed.is_set() and carrier.enough()
         *lines, held = (held + read).split(b"\n")
         for line in lines:
             try:

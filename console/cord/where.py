@@ -34,11 +34,12 @@ def state_folder(desk: str) -> str:
 
 
 def _named(desk: str) -> str:
-    if os.sep not in desk and not os.path.exists(desk):
+    if os.sep not in desk:
         for place in (user_state(), SYSTEM_STATE):
             if os.path.isfile(os.path.join(place, desk, "cord.json")):
                 return os.path.join(place, desk)
-        desk = os.path.join(SYSTEM_DESKS, desk)
+        if os.path.exists(os.path.join(SYSTEM_DESKS, desk)):
+            desk = os.path.join(SYSTEM_DESKS, desk)
     if os.path.isfile(os.path.join(desk, "cord.json")):
         return os.path.abspath(desk)
     yaml = os.path.join(desk, "desk.yaml") if os.path.isdir(desk) else desk
