@@ -1,6 +1,7 @@
 """The console: composition only. What it shows is in console.screens, what it may do in console.actions."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from console.screens.room import Room
 from console.switch import CordSwitch, PullMade
 
 TICK = 0.1
+SWITCH_EVERY = 0.0001
+"""Seconds until the thread that reads keys gets its turn from a busy event loop. It waits so several times a pull."""
 
 
 def _desk() -> Screen[None]:
@@ -94,6 +97,7 @@ class AndonApp(App[None]):
         self._monotonic = monotonic
         self._feed = Feed(source, clock, read_only=read_only)
         self._complaints = list(self._take_themes(theme))
+        self._end_asked = 0
 
     def _take_themes(self, wanted: str) -> Iterator[str]:
         """Ours and the user's instead of the framework's; yields what is wrong with any of them."""
@@ -119,6 +123,15 @@ class AndonApp(App[None]):
         self.set_interval(TICK, self._tick)
         for complaint in self._complaints:
             self.notify(complaint, title="Theme", severity="warning")
+        if self._end_asked:
+            self.end(self._end_asked)
+
+    def end(self, number: int, frame: object = None) -> None:
+        """A signal asks to leave. One that comes while the terminal is still being taken over is obeyed right after: an
+        exception in the middle of that would leave threads that nothing ends."""
+        self._end_asked = number
+        if self.is_running:
+            self.exit(return_code=128 + number)
 
     def _tick(self) -> None:
         self.switch.beat()
@@ -259,7 +272,7 @@ def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = Fa
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
 
-    sys.setswitchinterval(0.0005)  # so that the thread that reads keys gets its turn at once
+    sys.setswitchinterval(SWITCH_EVERY)
     puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)))
     app = AndonApp(
         GuardClient(state_dir),
@@ -269,6 +282,11 @@ def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = Fa
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )
     puller.start()
-    app.run(mouse=mouse)
-    puller.stop()
+    before = {number: signal.signal(number, app.end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        app.run(mouse=mouse)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        puller.stop()
     return app.return_code or 0
