@@ -1,6 +1,6 @@
 """From starting the console to its first content in the terminal, against a Textual app that shows one line.
 
-The console's content is a name that came from its desk, not a frame around nothing.
+Twice: the frames, and the first name that came from its desk.
 """
 
 import signal
