@@ -4,11 +4,14 @@ from decimal import Decimal
 from enum import Enum
 
 from console.desk.events import Plain
+from console.desk.pull import GateState, Scope
 from console.desk.state import DeskState
 from console.desk.words import SECOND, age
 
 STALE_AFTER = 10 * SECOND
 GUARD_SILENT_AFTER = 3 * SECOND
+FOLLOWS_WITHIN = 2 * SECOND
+"""A strategy reads the gate before every order, but its host is asked only every second or so."""
 
 
 class Look(Enum):
@@ -56,6 +59,36 @@ class Moment(Plain, frozen=True):
         if unknown or not as_of:
             return Look.UNKNOWN
         return Look.STALE if self.now - as_of > STALE_AFTER else Look.OK
+
+    @property
+    def tighter(self) -> dict[str, GateState]:
+        """What venues, strategies and symbols are held to, by name, where that is tighter than the desk's gate."""
+        told = self.state.gate.scopes if self.state.gate is not None else {}
+        states = [*told.items(), *((pull.scope, pull.level.gate) for pull in self.state.pulls.values())]
+        desk = self.state.gate_state or GateState.OPEN
+        found: dict[str, GateState] = {}
+        for scope, state in states:
+            for name in Scope.parse(scope).names:
+                if state.rank > found.get(name, desk).rank:
+                    found[name] = state
+        return dict(sorted(found.items(), key=lambda item: -item[1].rank))
+
+    def defies(self, strategy: str) -> bool:
+        """Whether a strategy was seen acting on a gate more open than its own, when it had had the time to follow. What
+        was seen before the pull, or just after it, says nothing."""
+        row, gate = self.state.strategies[strategy], self.state.gate_for(strategy)
+        sample = row.sample
+        if sample is None or gate is None or sample.gate.rank >= gate.rank:
+            return False
+        pulled = [
+            pull.at
+            for pull in self.state.pulls.values()
+            if pull.level.gate.rank > sample.gate.rank
+            and Scope.parse(pull.scope).touches(venue=row.info.venue, strategy=strategy)
+        ]
+        if not pulled:
+            return self.look(sample.as_of) is Look.OK
+        return sample.as_of - min(pulled) >= FOLLOWS_WITHIN
 
     @property
     def day_pct(self) -> Decimal | None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 from console.desk.events import Plain
 from console.desk.moment import Moment
-from console.desk.pull import Verdict
-from console.desk.reconcile import Comparison
+from console.desk.pull import Verdict, normal_symbol
+from console.desk.reconcile import Break, ComparedPosition, Comparison
 from console.desk.state import PullState
 from console.desk.timeline import some
-from console.desk.words import SECOND, count
+from console.desk.words import SECOND, clock, count
 
 
 class Step(Plain, frozen=True):
@@ -22,7 +22,7 @@ class Step(Plain, frozen=True):
 
 def next_steps(moment: Moment, comparison: Comparison) -> tuple[Step, ...]:
     """The steps, the most urgent first; one calm line when there is nothing to do."""
-    steps = tuple(step for source in _SOURCES for step in source(moment, comparison))
+    steps = tuple(dict.fromkeys(step for source in _SOURCES for step in source(moment, comparison)))
     return steps or (_nothing(moment, comparison),)
 
 
@@ -52,7 +52,8 @@ def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
     if pull.latch_error:
         yield Step(tone="bad", what="Keep strategies stopped by hand", why=f"latch: {pull.latch_error}", key="v")
     if not pull.reason:
-        yield Step(tone="calm", what="Write down why the cord was pulled", key="v")
+        what = f"Write down why {pull.level} {pull.scope} was pulled at {clock(pull.at)}"
+        yield Step(tone="calm", what=what, key="v")
     if pull.level.cancels and not pull.level.flattens:
         held = sum(
             bool(position.qty)
@@ -93,9 +94,9 @@ def _strategies(moment: Moment, comparison: Comparison) -> Iterator[Step]:
         sample, pin = strategy.sample, strategy.info.model_pin
         if sample is None:
             continue
-        gate = moment.state.gate_for(name)
-        if gate is not None and sample.gate.rank < gate.rank:
-            yield Step(tone="bad", what=f"Stop {name} at its host", why=f"gate {gate}, it still acts on {sample.gate}")
+        if moment.defies(name):
+            why = f"gate {moment.state.gate_for(name)}, it still acts on {sample.gate}"
+            yield Step(tone="bad", what=f"Stop {name} at its host", why=why)
         if not sample.healthy:
             yield Step(tone="warn", what=f"Look at {name}’s host", why=sample.why or "it reports itself unhealthy")
         if pin and sample.model_hash != pin:
@@ -103,9 +104,32 @@ def _strategies(moment: Moment, comparison: Comparison) -> Iterator[Step]:
 
 
 def _book(moment: Moment, comparison: Comparison) -> Iterator[Step]:
-    if comparison.differences:
-        found = count(comparison.differences, "difference")
+    found = count(comparison.differences, "difference")
+    if comparison.differences and _closed_by_the_cord(moment, comparison):
+        yield Step(tone="warn", what="The cord’s closes: bring the book to it", why=f"{found} from K 4", key="2")
+    elif comparison.differences:
         yield Step(tone="bad", what=f"Explain {found}, book against broker", key="2")
+
+
+def _closed_by_the_cord(moment: Moment, comparison: Comparison) -> bool:
+    """Whether all that differs is what a flattening pull closed, all or part of it, and the book has not heard of. An
+    order that differs is never explained away, nor is a position that has grown or turned."""
+    closed = {
+        (venue.venue, normal_symbol(symbol))
+        for pull in moment.state.pulls.values()
+        if pull.level.flattens
+        for venue in pull.venues.values()
+        for symbol in venue.closes
+    }
+    positions = [row for venue in comparison.venues for row in venue.positions if row.kind.differs]
+    return len(positions) == comparison.differences and all(
+        (row.venue, row.symbol) in closed and _lessened(row) for row in positions
+    )
+
+
+def _lessened(row: ComparedPosition) -> bool:
+    part = row.kind is Break.QTY_BREAK and abs(row.broker) < abs(row.book)
+    return part or row.kind is Break.MISSING_AT_BROKER
 
 
 _SOURCES: tuple[Callable[[Moment, Comparison], Iterator[Step]], ...] = (

@@ -1,20 +1,25 @@
 """What every room has: the header, the banner, the filter, the line of keys, and a word when the terminal is small."""
 
-from typing import ClassVar
+from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 
-from console.actions import ACTIONS
+from console.actions import ACTIONS, Console
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
 from console.screens.live import LiveScreen
 from console.screens.views import head
+from console.screens.views.looks import VERDICTS
 from widgets.grid import Grid
 from widgets.line import Line, line
 from widgets.lines import Lines
 from widgets.prompt import Prompt
 
 LEAST = (80, 24)
+
+
+class PullingConsole(Console, Protocol):
+    pulled: str
 
 
 class Room(LiveScreen):
@@ -48,16 +53,31 @@ class Room(LiveScreen):
         banner.show(head.banner(moment, width))
         banner.display = bool(moment.down)
         self.query_one("#footer", Lines).show([head.footer(ACTIONS, self.console, self.ROOM, width)])
-        self.query_one("#small", Lines).show(self._small())
+        self.query_one("#small", Lines).show(self._small(moment))
         self.fill(moment, comparison)
 
-    def _small(self) -> list[Line]:
+    def _small(self, moment: Moment) -> list[Line]:
+        """How the desk stands, in a line each, comes before what is wrong with the terminal."""
+        width = self.size.width - 2
         has, needs = f"{self.size.width}×{self.size.height}", f"{LEAST[0]}×{LEAST[1]}"
         return [
+            line(" ", head.gate(moment, width - 1)),
+            *self._verdict(moment),
+            *head.banner(moment, width),
             line((f" This terminal is {has}.", "warn")),
             line(f" The screens need {needs}."),
             line(" ", ("K", "key"), " and ", ("F10", "key"), " still open the cord."),
         ]
+
+    def _verdict(self, moment: Moment) -> list[Line]:
+        """The pull made here as long as nobody has reported it; else the worst."""
+        made, pull = cast("PullingConsole", self.app).pulled, moment.state.pull
+        if made and made not in moment.state.pulls:
+            return [line(" ", (" … SENT ", "band-calm"), "  no hand has reported yet")]
+        if pull is None:
+            return []
+        glyph, _, looks = VERDICTS[pull.verdict]
+        return [line(" ", (f" {glyph} {pull.verdict} ", looks), f"  {pull.level} {pull.scope}")]
 
     def ask_filter(self) -> None:
         self.query_one("#filter", Prompt).ask()

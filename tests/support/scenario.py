@@ -330,6 +330,22 @@ def stopped(story: Story, *, heartbeat: str = "firing") -> Story:
     return beaten(monitored(story, heartbeat=heartbeat))
 
 
+def flattened() -> Story:
+    """The cord closed every position, and no strategy's book has heard of it."""
+    story = verified(Level.L4)
+    for venue, positions in (("sim1", SIM1_POSITIONS), ("sim2", SIM2_POSITIONS)):
+        for held in positions:
+            story.at(-82, ev.CordSent(PULL, venue, "close", 1, target=held.symbol, qty=str(held.qty)))
+        story.at(-1, ev.PositionsRead(venue, (), NOW - SECOND))
+    for name, positions in (
+        ("momentum", SIM1_POSITIONS[:2]),
+        ("meanrev", SIM1_POSITIONS[2:]),
+        ("maker", SIM2_POSITIONS),
+    ):
+        story.at(-1, ev.BookRead(name, positions, (), NOW - SECOND))
+    return story
+
+
 def burning() -> Story:
     """A slow broker, a feed without data, and nobody has pulled yet."""
     story = heard(begun())

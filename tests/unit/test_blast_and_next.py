@@ -1,10 +1,14 @@
 """What a pull would reach, and what a person should do next: pure answers from small histories."""
 
+from decimal import Decimal
+
+import msgspec
+
 from console.desk import events as ev
 from console.desk.blast import blast, scopes
 from console.desk.moment import Look, Moment
 from console.desk.next_steps import Step, next_steps
-from console.desk.pull import Level, Scope
+from console.desk.pull import GateState, Level, Scope
 from console.desk.reconcile import compare
 from console.desk.source import Attached
 from console.desk.state import fold_all
@@ -84,18 +88,65 @@ def test_what_stands_open_after_a_cancel_is_named() -> None:
 
 
 def test_the_reason_is_asked_for_until_it_is_given() -> None:
-    ask = "Write down why the cord was pulled"
+    ask = "Write down why L3 desk was pulled at 14:31:55"
     assert ask in [step.what for step in steps(seen(scenario.requested()))]
     assert ask not in [step.what for step in steps(seen(scenario.partial()))]
 
 
 def test_a_strategy_that_ignores_the_gate_is_stopped_by_hand() -> None:
     story = scenario.partial()
-    story.at(0, scenario.sampled("maker", scenario.MODELS["maker"], ev.GateState.OPEN, 9, "0", NOW))
+    story.at(0, scenario.sampled("maker", scenario.MODELS["maker"], GateState.OPEN, 9, "0", NOW))
     assert "Stop maker at its host" in [step.what for step in steps(seen(story))]
+
+
+def test_a_sample_from_before_the_pull_accuses_nobody() -> None:
+    for ago, defies in ((13, False), (11, False), (10, True)):
+        story = scenario.partial()
+        story.at(0, scenario.sampled("maker", "", GateState.OPEN, 9, "0", NOW - ago * SECOND))
+        assert seen(story).defies("maker") is defies
+
+
+def test_a_later_pull_does_not_excuse_who_ignored_an_earlier_one() -> None:
+    story = scenario.partial()
+    story.at(-1, ev.Pulled("p-2", "L4", "venue:sim2", "", "cli", "guard", ("sim2",), 60))
+    story.at(0, scenario.sampled("maker", "", GateState.OPEN, 9, "0", NOW))
+    assert seen(story).defies("maker")
+
+
+def test_what_is_tighter_than_the_desk_is_named_the_tightest_first() -> None:
+    story = scenario.calm()
+    story.at(-9, ev.Pulled("p-1", "L1", "strategy:maker", "", "cli", "guard", ("sim2",), 60))
+    story.at(-8, ev.Pulled("p-2", "L3", "venue:sim1", "", "cli", "guard", ("sim1",), 60))
+    story.at(-7, ev.GateChanged(GateState.OPEN, Decimal(1), "", {"symbol:SPY": GateState.HALTED}))
+    tighter = seen(story).tighter
+    assert list(tighter) == ["SPY", "sim1", "maker"]
+    assert tighter["maker"] is GateState.CLOSE_ONLY
+    assert seen(scenario.partial()).tighter == {}
+
+
+def settled(story: Story) -> tuple[str, ...]:
+    """The steps once differences are old enough to count."""
+    moment = seen(story)
+    before = compare(msgspec.structs.replace(moment, now=NOW - 6 * SECOND))
+    return tuple(step.what for step in next_steps(moment, compare(moment, before)))
+
+
+def test_the_closes_of_the_cord_are_named_as_what_they_are() -> None:
+    closes = "The cord’s closes: bring the book to it"
+    assert closes in settled(scenario.flattened())
+    stranger = scenario.position("TSLA", 5, "248.00")
+    grown = scenario.position("SPY", -36, "561.30")
+    for position in (stranger, grown):
+        story = scenario.flattened().at(0, ev.PositionsRead("sim2", (position,), NOW))
+        assert closes not in settled(story)
+        assert any(what.startswith("Explain") for what in settled(story))
+    left = scenario.flattened().at(0, ev.PositionsRead("sim2", (scenario.position("SPY", -5, "561.30"),), NOW))
+    assert closes in settled(left)
+    intruder = order("x", "mobile-app", "SPY", "buy", 1)
+    assert closes not in settled(scenario.flattened().at(0, ev.OrdersRead("sim2", (intruder,), NOW)))
 
 
 def test_another_model_than_pinned_is_named() -> None:
     story = scenario.calm()
-    story.at(0, scenario.sampled("maker", "ffffffff", ev.GateState.OPEN, 9, "0", NOW))
+    story.at(0, scenario.sampled("maker", "ffffffff", GateState.OPEN, 9, "0", NOW))
     assert "maker runs another model than pinned" in [step.what for step in steps(seen(story))]

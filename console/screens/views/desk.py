@@ -107,7 +107,7 @@ def _gate(moment: Moment, strategy: str, acts_on: GateState) -> Line:
     if gate is None:
         return line(("○ gate unknown", "unknown"))
     glyph, looks = GATES[gate]
-    if acts_on.rank < gate.rank:
+    if moment.defies(strategy):
         return line((f"{glyph} {gate}", looks), (f", acts {acts_on}", "bad"))
     if moment.down and gate is not GateState.HALTED:
         return line((f"✕ was {gate}", "cut"))

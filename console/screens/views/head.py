@@ -25,20 +25,43 @@ def _identity(moment: Moment, width: int) -> Line:
 
 
 def _standing(moment: Moment, width: int) -> Line:
-    left, right = line(" ", gate(moment), "   ", *_money(moment)), line(*_guard(moment), " ")
+    money, right = line("   ", *_money(moment)), line(*_guard(moment), " ")
+    left = line(" ", gate(moment, width - width_of(money) - width_of(right) - 2), money)
     venues = line("   ", *_venues(moment), "  ")
     whole = line(left, venues)
     return spread(whole if width_of(whole) + width_of(right) <= width else left, right, width)
 
 
-def gate(moment: Moment) -> Span:
-    """The desk-wide gate, and the share of the normal size that it lets through."""
+def gate(moment: Moment, width: int) -> Line:
+    """The desk-wide gate, and every narrower one that is tighter, in as many words as `width` has room for. It never
+    looks open while any part of the desk is not."""
+    tighter = moment.tighter
+    if not tighter:
+        return line(_desk_gate(moment))
+    states = dict.fromkeys(tighter.values())
+    named = [(", ".join(name for name in tighter if tighter[name] is state), state) for state in states]
+    counted = [(str(list(tighter.values()).count(state)), state) for state in states]
+    long, brief = _desk_gate(moment, whole=False), _desk_gate(moment, whole=False, label="")
+    tries = [_gates(lead, held) for lead, held in ((long, named), (brief, named), (long, counted), (brief, counted))]
+    return next((tried for tried in tries if width_of(tried) <= width), tries[-1])
+
+
+def _gates(lead: Span, held: Sequence[tuple[str, GateState]]) -> Line:
+    return line(
+        lead, *((f" · {names} {state}", "bad" if state is GateState.HALTED else "warn") for names, state in held)
+    )
+
+
+def _desk_gate(moment: Moment, *, whole: bool = True, label: str = "GATE ") -> Span:
+    """The desk-wide gate; of a `whole` desk with the share of the normal size that it lets through."""
     state, told = moment.state.gate_state, moment.state.gate
     if state is None:
-        return ("GATE ○ UNKNOWN", "unknown")
+        return (f"{label}○ UNKNOWN", "unknown")
     glyph, looks = GATES[state]
     if moment.down and state is not GateState.HALTED:
-        return (f"GATE ✕ was {state}", "cut")
+        return (f"{label}✕ was {state}", "cut")
+    if not whole:
+        return (f"{label}◐ {state}", "warn")
     open_share = told.size_factor if told is not None and state in (GateState.OPEN, GateState.REDUCED) else 0
     text = f"GATE {glyph} {state} {open_share * 100:.0f} %"
     return (f" {text} ", "band-bad") if state is GateState.HALTED else (text, looks)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from console.actions import Action, Console
 from console.screens.views.looks import LOOKS
-from widgets.line import BLANK, Line, cut, line, width_of
+from widgets.line import BLANK, Line, cut, line, width_of, wrap
 
 
 def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]:
@@ -12,7 +12,7 @@ def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]
     groups = dict.fromkeys(["Cord", *(action.group for action in actions)])
     told: list[Line] = []
     for group in groups:
-        told += [_action(action, console, width) for action in actions if action.group == group]
+        told += [told for action in actions if action.group == group for told in _action(action, console, width)]
         told.append(BLANK)
     parts = [
         part for glyph, looks, meaning in LOOKS.values() for part in ((f"{glyph} ", looks), (f"{_word(meaning)}  ", ""))
@@ -38,12 +38,14 @@ def _word(meaning: str) -> str:
     return meaning.partition(":")[0]
 
 
-def _action(action: Action, console: Console, width: int) -> Line:
+def _action(action: Action, console: Console, width: int) -> list[Line]:
+    """What it does comes first; why it is refused now is said behind that where there is room. Refused is paler."""
     refusal = action.refuses(console)
     keys = f"{action.shown} F10" if action.dangerous else action.shown
     lead = line(
         (f"{keys:>7}  ", "off" if refusal else "key"),
         (f"{action.label.capitalize() if action.label.islower() else action.label:<10}", "off" if refusal else "title"),
     )
-    about = (f"{refusal}: {action.help}" if refusal else action.help, "off" if refusal else "")
-    return cut(line(lead, about), max(width, width_of(lead)))
+    looks = "off" if refusal else ""
+    whole = line(lead, (action.help, looks), (f" · {refusal}" if refusal else "", "off"))
+    return [whole] if width_of(whole) <= width else wrap(lead, action.help, looks, width)
