@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cord.hands import detached_hands
 from tests.benchmarks.pty_child import PtyChild
 from tests.benchmarks.ratios import in_turn, tell
 from tests.benchmarks.sink import Sink
@@ -122,6 +123,7 @@ def test_bench_digit_to_wire(tmp_path: Path) -> None:
 
         def direct_pull(way: Callable[[], float]) -> float:
             took = way()
+            wait_until(lambda: detached_hands(str(alone)), "the hand that carries the pull on")
             end_hands(alone)
             shutil.rmtree(alone / "journal", ignore_errors=True)
             return took
@@ -138,5 +140,6 @@ def test_bench_digit_to_wire(tmp_path: Path) -> None:
                 },
                 RUNS,
             )
+    end_hands(guarded)  # of pulls that a guard on a busy machine heard too late
     sink.close()
     tell("digit → first byte of the cancel at the venue", taken, BARE)
