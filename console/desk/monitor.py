@@ -15,6 +15,7 @@ import msgspec
 from console.desk.events import MonitorInfo, Plain
 
 OK, PENDING, FIRING, UNKNOWN, CLOSED = "ok", "pending", "firing", "unknown", "closed"
+_MILD_TO_GRAVE = (OK, PENDING, FIRING)
 
 
 class MonitorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,12 +56,16 @@ def spec_from(told: object, limits: Mapping[str, Decimal]) -> MonitorSpec:
 
 
 class Reading(Plain, frozen=True):
-    """What a metric says right now. `value` is in the threshold's unit, None where nothing is known. `streak`, where a
-    metric counts by itself (whole minutes), is how many judgements in a row were over the threshold."""
+    """What a metric says right now. `value` is in the threshold's unit, None where nothing is known. `as_of` is the
+    UTC ns of the oldest input that it rests on, 0 where there is none. `streak`, where a metric counts by itself (whole
+    minutes), is how many judgements in a row were over the threshold. `least` is the mildest state it allows, however
+    short the streak: ok, pending or firing."""
 
     value: float | None
     text: str
+    as_of: int = 0
     streak: int | None = None
+    least: str = OK
 
 
 class Condition(Plain, frozen=True):
@@ -82,20 +87,20 @@ def judge(spec: MonitorSpec, before: Condition, reading: Reading, *, now: int, c
         streak = reading.streak
     else:
         streak = before.streak + 1 if reading.value > spec.threshold else 0
-    if streak >= spec.breaches:
-        return Condition(FIRING, streak, now)
-    return Condition(PENDING if streak else OK, streak, now)
+    counted = FIRING if streak >= spec.breaches else PENDING if streak else OK
+    return Condition(max(counted, reading.least, key=_MILD_TO_GRAVE.index), streak, now)
 
 
 def due(spec: MonitorSpec, before: Condition, reading: Reading, *, now: int, closed: bool) -> bool:
     """Whether it is time to judge. Only what may add to the count waits for its turn: what begins, ends, clears or is
-    lost from sight is said at once."""
+    lost from sight is said at once, and so is everything that a metric says which counts by itself."""
     if now - before.judged >= int(spec.every * 1e9) or reading.value is None or (closed and spec.session):
+        return True
+    if reading.streak is not None:
         return True
     if before.state in (UNKNOWN, CLOSED):
         return not before.streak
-    over = reading.value > (spec.threshold or 0.0) if reading.streak is None else bool(reading.streak)
-    return not over and before.state != OK
+    return reading.value <= (spec.threshold or 0.0) and before.state != OK
 
 
 def level(spec: MonitorSpec, reading: Reading) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from console.desk import events as ev
-from console.desk.metrics import Metric, closed, metric_for
+from console.desk.metrics import Metric, closed, metric_for, session_as_of
 from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
 from console.guard.hub import Hub
 from console.strict_yaml import Node, YamlError, parse
@@ -74,9 +74,11 @@ class Monitors:
             if due(spec, before, reading, now=now, closed=outside):
                 self._conditions[spec.id] = judge(spec, before, reading, now=now, closed=outside)
             state = self._conditions[spec.id].state
-            text = "outside the session" if state == CLOSED else reading.text
+            text, as_of = reading.text, reading.as_of
+            if state == CLOSED:
+                text, as_of = "outside the session", session_as_of(self._hub.state)
             self._hub.sample(
-                ev.MonitorSampled(monitor=spec.id, state=state, text=text, level=level(spec, reading), as_of=now)
+                ev.MonitorSampled(monitor=spec.id, state=state, text=text, level=level(spec, reading), as_of=as_of)
             )
             was = self._told.get(spec.id, "unknown")
             if state != was:

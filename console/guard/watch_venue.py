@@ -1,9 +1,9 @@
 """One venue, watched: its heartbeat, session, broker truth, account, bars and fills, each at its own pace.
 
-Every venue has tasks of its own, so that one that hangs delays nothing but itself. A venue counts as *not answering*
-after `MISSES` heartbeats in a row without an answer (three in 30 s at the pace of a real desk, as the broker-outage
-class demands) and as answering again with the first that is answered. A read that fails says why, and leaves what was
-last known in place, aging.
+Every venue has tasks of its own, so that one that hangs delays nothing but itself. A heartbeat that failed, or was not
+answered within a second, is told as missing at once. A venue counts as *not answering* after `MISSES` failed heartbeats
+in a row or `SILENT_SECONDS` without any answer, even while a request still hangs, and as answering again with the first
+heartbeat that is answered. A read that fails says why, and leaves what was last known in place, aging.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from adapters.base import Bar, Clock, Read, Unknown, Venue
 from console.desk import events as ev
+from console.desk.metrics import OVERDUE_US
 from console.desk.pull import normal_symbol
 from console.desk.state import VenueState
 from console.guard.fills import Fills
@@ -23,6 +24,7 @@ from console.guard.peaks import Peaks
 
 DAY = 86_400_000_000_000
 MISSES = 3
+SILENT_SECONDS = 15
 READ_SECONDS = 20.0
 """Above any adapter's own timeout times its pages: only a bug ever gets here."""
 
@@ -52,6 +54,9 @@ class VenueWatch:
         self._peaks = peaks
         self._identified = identified
         self._misses = 0
+        self._missing_told = False
+        self._silent = 0
+        self._told: bool | None = None
         self._due = asyncio.Event()
         self._clock: tuple[int, Clock] | None = None
         self._rate = 1.0
@@ -67,6 +72,7 @@ class VenueWatch:
         name, pace = self._venue.name, self._pace
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_doing(f"heartbeat of {name}", pace.heartbeat, self.heartbeat))
+            tasks.create_task(keep_doing(f"silence of {name}", 1, self._second_of_silence))
             tasks.create_task(keep_doing(f"broker truth of {name}", 0, self._truth_in_turn))
             tasks.create_task(keep_doing(f"account of {name}", pace.account, self.account))
             tasks.create_task(keep_doing(f"fills of {name}", pace.sweep, self._fills.sweep))
@@ -77,12 +83,19 @@ class VenueWatch:
     async def heartbeat(self) -> None:
         """One timed request; what it says about the session; and whether the venue answers."""
         name, began, as_of = self._venue.name, time.monotonic_ns(), self._hub.clock()
-        read = await _within(self._venue.clock())
+        self._missing_told = False
+        patience = OVERDUE_US / 1e6
+        overdue = asyncio.get_running_loop().call_later(patience, self._missing, f"no answer for {patience:.0f} s")
+        try:
+            read = await self._heard(self._venue.clock())
+        finally:
+            overdue.cancel()
         took_us = (time.monotonic_ns() - began) // 1000
         if isinstance(read, Unknown):
             self._misses += 1
-            self._hub.sample(ev.Heartbeat(venue=name, latency_us=None, why=read.reason))
-            if self._misses == MISSES:
+            if not self._missing_told:
+                self._missing(read.reason)
+            if self._misses >= MISSES:
                 self._answers(False, read.reason)
             return
         self._misses = 0
@@ -90,9 +103,32 @@ class VenueWatch:
         self._answers(True, "")
         self._ticked(as_of, read.data)
 
+    def _missing(self, why: str) -> None:
+        """The current heartbeat failed or is overdue: told once, whichever comes first."""
+        self._missing_told = True
+        self._hub.sample(ev.Heartbeat(venue=self._venue.name, latency_us=None, why=why))
+
+    async def _heard(self, reading: Awaitable[Read[T]]) -> Read[T]:
+        """The reading; one that succeeded ends the silence."""
+        read = await _within(reading)
+        if not isinstance(read, Unknown):
+            self._silent = 0
+        return read
+
+    async def _second_of_silence(self) -> None:
+        # Seconds are counted rather than measured: those in which we were frozen are not the venue's.
+        self._silent += 1
+        if self._silent > SILENT_SECONDS:
+            self._answers(False, f"nothing heard for {SILENT_SECONDS} s")
+
     def _answers(self, answers: bool, why: str) -> None:
+        """Journal a change. What we said last counts before what is on disk by now."""
         known = self._known
-        if known is not None and known.answers is not answers:
+        if known is None:
+            return
+        before = known.answers if self._told is None else self._told
+        self._told = answers
+        if before is not answers:
             self._hub.journal(ev.VenueChanged(venue=self._venue.name, answers=answers, why=why))
 
     def _ticked(self, as_of: int, clock: Clock) -> None:
@@ -130,7 +166,9 @@ class VenueWatch:
 
     async def truth(self) -> None:
         """Positions and open orders, side by side."""
-        positions, orders = await asyncio.gather(_within(self._venue.positions()), _within(self._venue.open_orders()))
+        positions, orders = await asyncio.gather(
+            self._heard(self._venue.positions()), self._heard(self._venue.open_orders())
+        )
         name, known, now = self._venue.name, self._known, self._hub.clock()
         if isinstance(positions, Unknown) or not positions.complete:
             why = positions.reason if isinstance(positions, Unknown) else "not every page could be read"
@@ -144,7 +182,7 @@ class VenueWatch:
 
     async def account(self) -> None:
         """Equity, the day's result and the drawdown. A failed read is left to age."""
-        read = await _within(self._venue.account())
+        read = await self._heard(self._venue.account())
         if isinstance(read, Unknown):
             return
         account, name = read.data, self._venue.name

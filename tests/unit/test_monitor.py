@@ -1,6 +1,7 @@
 """Monitors: when something is broken, and how sure one has to be."""
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -18,10 +19,13 @@ from console.desk.metrics import (
     Metric,
     OrdersPerMinute,
     WorkersDown,
+    metric_for,
 )
+from console.desk.moment import Moment
 from console.desk.monitor import Condition, MonitorSpec, Reading, due, judge, level, percentile
 from console.desk.pull import GateState
 from console.desk.state import DeskState, fold
+from console.desk.words import signed
 from console.guard.monitors import load_monitors
 
 LIMITS = {
@@ -79,6 +83,16 @@ class Desk:
         }
         self.tell(ts, ev.StrategySampled(strategy=strategy, as_of=ts, **told))  # type: ignore[arg-type]
 
+    def orders(self, ts: int, *ids: str, venue: str = "a") -> None:
+        self.tell(ts, ev.OrdersRead(venue, tuple(order(each) for each in ids), ts))
+
+    def fill(self, ts: int, order_id: str) -> None:
+        one = Decimal(1)
+        self.tell(ts, ev.Filled("a", f"{order_id}@{self.seq}", order_id, "", "X", "buy", one, one, ts))
+
+    def account(self, ts: int, venue: str, equity: str, day: str, drawdown: str = "0") -> None:
+        self.tell(ts, ev.AccountRead(venue, Decimal(equity), Decimal(day), Decimal(drawdown), ts))
+
     def beats(self, minute: int, *latencies_ms: float | None, venue: str = "a") -> None:
         for index, ms in enumerate(latencies_ms):
             us = None if ms is None else int(ms * 1000)
@@ -88,7 +102,7 @@ class Desk:
 # --- judging ---
 
 
-def run(spec: MonitorSpec, readings: list[float | None]) -> list[str]:
+def run(spec: MonitorSpec, readings: Sequence[float | None]) -> list[str]:
     """The states that judgements at the monitor's own pace go through."""
     condition, states = Condition(), []
     for index, value in enumerate(readings):
@@ -162,6 +176,20 @@ def test_the_curve_is_in_thresholds() -> None:
 # --- the file ---
 
 
+def test_labels_fit_their_columns() -> None:
+    assert SPECS["worker-liveness"].says == "down 2×"
+    assert all(len(spec.says) <= 11 for spec in SPECS.values())
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_what_is_not_known_is_said_briefly_and_has_no_age(spec: MonitorSpec) -> None:
+    desk = Desk(metric_for(spec.metric, spec.threshold or 0, LIMITS), venues=("sim1",))
+    reading = desk.read(START)
+    assert (reading.value, reading.as_of) == (None, 0)
+    assert "unknown" not in reading.text
+    assert len(reading.text) <= 18
+
+
 def test_the_six_monitors_carry_the_thresholds_that_were_given() -> None:
     facts = {spec.id: (spec.threshold, spec.breaches, spec.every, spec.channel, spec.layer) for spec in SPECS.values()}
     assert facts == {
@@ -193,7 +221,7 @@ def test_a_strategy_is_down_when_it_is_silent_unhealthy_or_runs_another_model() 
     desk.sample(START)
     assert desk.read(START).value is None
     desk.sample(START, "t")
-    assert desk.read(START) == Reading(0, "2/2 up")
+    assert desk.read(START) == Reading(0, "2/2 up", START)
     desk.sample(START, "t", model_hash="another")
     assert desk.read(START).text == "1/2 up, t runs model another, not its pin pin"
     desk.sample(START, "t", healthy=False, why="connection refused")
@@ -215,8 +243,9 @@ def test_three_full_slow_minutes_in_a_row_fire_and_the_current_one_does_not_coun
         desk.beats(minute, *[900.0] * 6)
         reading = desk.read(START + minute * MINUTE + 6 * SECOND)
         streaks.append((reading.streak, judge(spec, Condition(), reading, now=0, closed=False).state))
-    assert streaks == [(0, "ok"), (1, "pending"), (2, "pending"), (3, "firing"), (4, "firing")]
+    assert streaks == [(0, "pending"), (1, "pending"), (2, "pending"), (3, "firing"), (4, "firing")]
     desk.beats(5, *[5.0] * 6)
+    desk.beats(6, 5.0)
     assert desk.read(START + 6 * MINUTE).streak == 0
 
 
@@ -225,7 +254,7 @@ def test_an_answer_that_never_came_is_slower_than_any() -> None:
     desk.beats(0, *[3.0] * 9, None)
     reading = desk.read(START + 10 * SECOND)
     assert reading.value == math.inf
-    assert reading.text == "a does not answer"
+    assert reading.text == "no answer: a"
 
 
 def test_one_slow_answer_of_many_is_none_of_the_95_percent() -> None:
@@ -234,12 +263,61 @@ def test_one_slow_answer_of_many_is_none_of_the_95_percent() -> None:
     assert desk.read(START + 50 * SECOND).text == "3 ms"
 
 
+def test_a_missing_heartbeat_is_never_ok_and_fires_once_the_venue_counts_as_not_answering() -> None:
+    desk = Desk(HeartbeatP95(500), venues=("a", "b"))
+    spec = SPECS["broker-heartbeat"]
+    desk.beats(0, *[3.0] * 9)
+    desk.beats(0, *[3.0] * 9, venue="b")
+    now = START + 10 * SECOND
+    condition = judge(spec, Condition(), desk.read(now), now=now, closed=False)
+    assert condition.state == "ok"
+
+    def judged(now: int) -> tuple[str, str]:
+        reading = desk.read(now)
+        assert due(spec, condition, reading, now=condition.judged + 1, closed=False)  # at once, not in its turn
+        return judge(spec, condition, reading, now=now, closed=False).state, reading.text
+
+    desk.tell(now, ev.Heartbeat(venue="b", latency_us=None))
+    assert judged(now) == ("pending", "no answer: b")
+    desk.tell(now, ev.VenueChanged(venue="b", answers=False))
+    assert judged(now) == ("firing", "no answer: b")
+    desk.tell(now + 90 * SECOND, ev.Heartbeat(venue="a", latency_us=3000))
+    assert judged(now + 90 * SECOND)[0] == "firing"  # however long it takes
+    desk.tell(now + 91 * SECOND, ev.Heartbeat(venue="b", latency_us=3000))
+    state, text = judged(now + 91 * SECOND)
+    assert (state, text) == ("pending", "p95 over 1 s: b, over for 1 min")
+
+
+def test_after_an_outage_the_window_is_told_from_the_venue() -> None:
+    desk = Desk(HeartbeatP95(500))
+    desk.beats(0, *[3.0] * 9, None, None, 3.0)
+    reading = desk.read(START + 12 * SECOND)
+    assert (reading.text, reading.least) == ("p95 over 1 s: a", "pending")
+
+
+def test_an_answer_that_came_late_takes_back_that_it_was_missing() -> None:
+    beats, errors = Desk(HeartbeatP95(500)), Desk(ErrorsPerMinute(10))
+    for desk in (beats, errors):
+        desk.beats(0, None)
+        assert desk.read(START + SECOND).value == (math.inf if desk is beats else 1)
+        desk.tell(START + SECOND, ev.Heartbeat(venue="a", latency_us=1_300_000))
+    assert beats.read(START + SECOND).text == "p95 1300 ms: a"
+    assert errors.read(START + SECOND).value == 0
+
+
+def test_the_worse_venue_is_not_hidden_by_one_that_was_not_asked() -> None:
+    desk = Desk(HeartbeatP95(500), venues=("a", "b"))
+    desk.beats(0, None, venue="b")
+    assert desk.read(START + SECOND).text == "no answer: b"
+
+
 def test_a_venue_that_was_not_asked_makes_the_heartbeat_unknown() -> None:
     desk = Desk(HeartbeatP95(500), venues=("a", "b"))
     desk.beats(0, 3.0)
     assert desk.read(START + SECOND).value is None
     desk.beats(0, 3.0, venue="b")
-    assert desk.read(START + SECOND).value == 3.0
+    assert desk.read(START + SECOND) == Reading(3.0, "3 ms", START, streak=0)
+    assert desk.read(START + 31 * SECOND) == Reading(None, "no heartbeat: a")
     assert desk.read(START + 5 * MINUTE).value is None
 
 
@@ -248,7 +326,7 @@ def test_the_oldest_bar_counts_and_a_missing_one_is_unknown() -> None:
     desk.tell(START, ev.BarsRead("a", 2, 0.5, "X", START))
     assert desk.read(START).value is None
     desk.tell(START, ev.BarsRead("b", 2, 1.5, "Y", START))
-    assert desk.read(START) == Reading(1.5, "1.5×")
+    assert desk.read(START) == Reading(1.5, "1.5×", START)
     desk.tell(START, ev.BarsRead("b", 1, None, "Y", START, why="no bar of Y"))
     assert desk.read(START).value is None
     desk.tell(START, ev.BarsRead("a", 2, 2.5, "X", START))
@@ -268,9 +346,58 @@ def test_orders_are_summed_and_a_silent_strategy_makes_the_sum_unknown() -> None
     desk.sample(START, orders_per_minute=70)
     assert desk.read(START).value is None
     desk.sample(START, "t", orders_per_minute=30)
-    assert desk.read(START) == Reading(100, "100/min")
+    assert desk.read(START).text == "no orders: a"
+    desk.orders(START, "old")
+    assert desk.read(START) == Reading(100, "100/min", START)
     desk.sample(START + 20 * SECOND, orders_per_minute=121)
-    assert desk.read(START + 20 * SECOND) == Reading(121, "121/min, t does not say")
+    assert desk.read(START + 20 * SECOND) == Reading(121, "121/min, no count: t", START)
+
+
+def test_orders_that_no_strategy_sent_are_counted_when_they_appear() -> None:
+    desk = Desk(OrdersPerMinute(120))
+    desk.orders(START, *(f"old{number}" for number in range(200)))
+    desk.sample(START, orders_per_minute=3)
+    assert desk.read(START) == Reading(3, "3/min", START)
+    now = START
+    for second in range(1, 41):
+        now = START + second * SECOND
+        desk.sample(now, orders_per_minute=3)
+        desk.orders(now, "old1", *(f"{second}-{number}" for number in range(5)))
+    assert desk.read(now) == Reading(200, "200/min, 3 of strategies", now)
+    desk.sample(now + 59 * SECOND)
+    desk.orders(now + 59 * SECOND, "old1")
+    assert desk.read(now + 59 * SECOND).value == 5
+    desk.orders(now + 5 * MINUTE, *(f"meanwhile{number}" for number in range(200)))
+    desk.sample(now + 5 * MINUTE)
+    assert desk.read(now + 5 * MINUTE).value == 0  # nobody saw when they came
+
+
+def test_a_fill_tells_of_an_order_that_no_list_ever_showed() -> None:
+    desk = Desk(OrdersPerMinute(120))
+    desk.fill(START, "long ago")
+    desk.orders(START, "resting")
+    desk.fill(START + SECOND, "swept")
+    for second in range(0, 70, 10):
+        desk.orders(START + second * SECOND, "resting")
+    now = START + 65 * SECOND
+    for order in ("swept", "resting", "new", "new"):
+        desk.fill(now, order)
+    desk.sample(now)
+    assert desk.read(now).value == 1
+
+
+def test_a_bracket_is_one_order() -> None:
+    desk = Desk(OrdersPerMinute(120))
+    desk.orders(START)
+    legs = ("stop", "target")
+    desk.tell(START, ev.OrdersRead("a", (order("entry", legs), *map(order, legs)), START))
+    desk.sample(START)
+    assert desk.read(START).value == 1
+
+
+def order(identity: str, legs: tuple[str, ...] = ()) -> ev.Order:
+    one = Decimal(1)
+    return ev.Order(identity, identity, "X", "buy", one, Decimal(0), "limit", "new", START, legs=legs)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +411,27 @@ def test_the_loss_is_a_share_of_the_nearer_limit(day: str, drawdown: str, share:
     reading = desk.read(START)
     assert reading.value == pytest.approx(share)
     assert desk.read(START + 31 * SECOND).value is None
+
+
+def test_the_day_is_the_sum_and_the_drawdown_the_deepest_as_in_the_head() -> None:
+    desk = Desk(LossOfLimit(Decimal(3), Decimal(6)), venues=("a", "b"))
+    desk.account(START, "a", "980", "-2", "4")
+    assert desk.read(START + SECOND).text == "no account: b"
+    desk.account(START + SECOND, "b", "1020", "2", "1")
+    reading = desk.read(START + 2 * SECOND)
+    moment = Moment(state=desk.state, now=START + 2 * SECOND)
+    assert moment.day_pct is not None
+    assert reading.text == f"{signed(moment.day_pct)} % dd {moment.drawdown_pct:.2f} %" == "0.00 % dd 4.00 %"
+    assert reading.as_of == START
+    desk.account(START + 40 * SECOND, "a", "930", "-7", "7")
+    assert desk.read(START + 40 * SECOND).text == "−7.00 % dd 7.00 %, no account: b"
+
+
+@pytest.mark.parametrize("day", ["-0.0004", "0.0004", "0", "-0"])
+def test_there_is_one_zero(day: str) -> None:
+    desk = Desk(LossOfLimit(Decimal(3), Decimal(6)))
+    desk.account(START, "a", "1000", day)
+    assert desk.read(START).text == "0.00 % dd 0.00 %"
 
 
 def test_errors_are_counted_over_one_minute_and_a_restarted_counter_is_understood() -> None:
