@@ -40,6 +40,7 @@ PICTURES = (
     Picture("desk-calm", lambda: scenario.calm().updates),
     Picture("desk-burning", lambda: scenario.burning().updates),
     Picture("desk-halted", lambda: scenario.partial().updates),
+    Picture("desk-venue-halted", lambda: scenario.narrow().updates),
     Picture("desk-guard-down", scenario.detached),
     Picture("book-equal", lambda: scenario.calm().updates, ("2",)),
     Picture("book-different", lambda: scenario.differing().updates, ("2",), 6),

@@ -52,8 +52,8 @@ def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
     if pull.latch_error:
         yield Step(tone="bad", what="Keep strategies stopped by hand", why=f"latch: {pull.latch_error}", key="v")
     if not pull.reason:
-        what = f"Write down why {pull.level} {pull.scope} was pulled at {clock(pull.at)}"
-        yield Step(tone="calm", what=what, key="v")
+        which = f"{pull.level} {pull.scope} at {clock(pull.at)}"
+        yield Step(tone="calm", what="Write down why the cord was pulled", why=which, key="v")
     if pull.level.cancels and not pull.level.flattens:
         held = sum(
             bool(position.qty)

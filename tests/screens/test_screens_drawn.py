@@ -66,6 +66,10 @@ def test_a_terminal_that_is_too_small(snap_compare: Compare) -> None:
     assert drawn(snap_compare, BY_NAME["desk-calm"], (60, 20))
 
 
+def test_a_pull_on_a_terminal_that_is_too_small(snap_compare: Compare) -> None:
+    assert drawn(snap_compare, BY_NAME["desk-venue-halted"], (60, 20))
+
+
 def test_the_overlay_on_a_terminal_that_is_too_small(snap_compare: Compare) -> None:
     assert drawn(snap_compare, BY_NAME["cord"], (60, 20))
 

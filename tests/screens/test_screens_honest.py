@@ -144,8 +144,8 @@ async def test_the_pull_that_has_no_reason_is_named() -> None:
     app = shown(story)
     async with app.run_test(size=(80, 40)) as pilot:
         await settle(pilot)
-        assert "Write down why L3 venue:sim1 was pulled at 14:31:55" in said(app, "#next")
-        assert "Write down why L1 strategy:maker was pulled at 14:32:02" in said(app, "#next")
+        assert "Write down why the cord was pulled  L3 venue:sim1 at 14:31:55" in said(app, "#next")
+        assert "Write down why the cord was pulled  L1 strategy:maker at 14:32:02" in said(app, "#next")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -157,8 +157,8 @@ async def test_help_explains_before_it_refuses(size: tuple[int, int]) -> None:
         await settle(pilot)
         told = said(app, "#text")
         assert "What the venues have proven about the last pull" in told
-        assert ("Numbered incidents and their clocks · not in this version yet" in told) is (size[0] > 80)
         assert "Numbered incidents and their clocks" in told
+        assert "pale: the key says why" in told
         assert "it watches, records" in told
         assert app.screen.query_one("#text", Lines).max_scroll_y == 0
 

@@ -330,6 +330,21 @@ def stopped(story: Story, *, heartbeat: str = "firing") -> Story:
     return beaten(monitored(story, heartbeat=heartbeat))
 
 
+def narrow() -> Story:
+    """One venue was halted, and one strategy at the other paused; the rest of the desk trades on."""
+    story = calm()
+    story.at(-40, ev.Pulled("p-20260316-1430", "L1", "strategy:maker", "", "cli", "guard", ("sim2",), 60), actor="bo")
+    story.at(
+        -38, ev.VenueVerdict("p-20260316-1430", "sim2", Verdict.VERIFIED, "maker follows the gate", t_verified=NOW)
+    )
+    story.at(-12, ev.Pulled(PULL, "L3", "venue:sim1", "", "console", "guard", ("sim1",), 60), actor="ana")
+    story.at(-11.9, ev.CordSent(PULL, "sim1", "cancel_all", 1))
+    story.at(-11, ev.VenueVerdict(PULL, "sim1", Verdict.PARTIAL, "1 order stands", standing=("8f1c03",)))
+    for name, gate in (("momentum", GateState.HALTED), ("meanrev", GateState.HALTED), ("maker", GateState.CLOSE_ONLY)):
+        story.at(-1, sampled(name, MODELS[name], gate, 0, "0.12", NOW - SECOND))
+    return beaten(story)
+
+
 def flattened() -> Story:
     """The cord closed every position, and no strategy's book has heard of it."""
     story = verified(Level.L4)

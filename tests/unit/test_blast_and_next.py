@@ -88,9 +88,9 @@ def test_what_stands_open_after_a_cancel_is_named() -> None:
 
 
 def test_the_reason_is_asked_for_until_it_is_given() -> None:
-    ask = "Write down why L3 desk was pulled at 14:31:55"
-    assert ask in [step.what for step in steps(seen(scenario.requested()))]
-    assert ask not in [step.what for step in steps(seen(scenario.partial()))]
+    ask = ("Write down why the cord was pulled", "L3 desk at 14:31:55")
+    assert ask in [(step.what, step.why) for step in steps(seen(scenario.requested()))]
+    assert ask not in [(step.what, step.why) for step in steps(seen(scenario.partial()))]
 
 
 def test_a_strategy_that_ignores_the_gate_is_stopped_by_hand() -> None:

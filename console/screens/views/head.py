@@ -41,8 +41,9 @@ def gate(moment: Moment, width: int) -> Line:
     states = dict.fromkeys(tighter.values())
     named = [(", ".join(name for name in tighter if tighter[name] is state), state) for state in states]
     counted = [(str(list(tighter.values()).count(state)), state) for state in states]
+    mixed = [*named[:1], *counted[1:]]
     long, brief = _desk_gate(moment, whole=False), _desk_gate(moment, whole=False, label="")
-    tries = [_gates(lead, held) for lead, held in ((long, named), (brief, named), (long, counted), (brief, counted))]
+    tries = [_gates(lead, held) for held in (named, mixed, counted) for lead in (long, brief)]
     return next((tried for tried in tries if width_of(tried) <= width), tries[-1])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from console.actions import Action, Console
 from console.screens.views.looks import LOOKS
-from widgets.line import BLANK, Line, cut, line, width_of, wrap
+from widgets.line import BLANK, Line, cut, line, wrap
 
 
 def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]:
@@ -30,7 +30,7 @@ def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]
         )
     )
     told.append(BLANK)
-    told.append(cut(line(("  looks  ", "dim"), *parts), width))
+    told.append(cut(line(("  looks  ", "dim"), *parts, ("pale: the key says why", "off")), width))
     return told
 
 
@@ -39,13 +39,11 @@ def _word(meaning: str) -> str:
 
 
 def _action(action: Action, console: Console, width: int) -> list[Line]:
-    """What it does comes first; why it is refused now is said behind that where there is room. Refused is paler."""
-    refusal = action.refuses(console)
+    """What it does; paler where it is refused now, and the key itself then says why."""
+    refused = bool(action.refuses(console))
     keys = f"{action.shown} F10" if action.dangerous else action.shown
     lead = line(
-        (f"{keys:>7}  ", "off" if refusal else "key"),
-        (f"{action.label.capitalize() if action.label.islower() else action.label:<10}", "off" if refusal else "title"),
+        (f"{keys:>7}  ", "off" if refused else "key"),
+        (f"{action.label.capitalize() if action.label.islower() else action.label:<10}", "off" if refused else "title"),
     )
-    looks = "off" if refusal else ""
-    whole = line(lead, (action.help, looks), (f" · {refusal}" if refusal else "", "off"))
-    return [whole] if width_of(whole) <= width else wrap(lead, action.help, looks, width)
+    return wrap(lead, action.help, "off" if refused else "", width)
