@@ -202,9 +202,8 @@ async def test_a_console_disables_a_strategy_and_is_named_for_it(desk: DeskProce
     with pytest.raises(RuntimeError, match="there is no strategy 'nobody'"):
         await client.command("disable", strategy="nobody")
     listening.cancel()
-    (record,) = [
-        each for each in desk.records() if each.event == ev.StrategyChanged("momentum", "disabled", "by " + me())
-    ]
+    told = ev.StrategyChanged("momentum", "disabled", "by " + me())
+    (record,) = wait_until(lambda: [each for each in desk.records() if each.event == told], "it is journaled")
     assert record.actor == me()
 
 
