@@ -10,7 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from console.cord.keys import KeyFileError, read_keys
+from console.desk.trigger import TriggerSpec
 from console.strict_yaml import Table, YamlError, table
+from console.triggers import armed
 
 MODES = ("simulated", "paper", "live")
 LEAST_QUIET_SECONDS = 60
@@ -59,6 +61,10 @@ class Limits:
     orders_per_minute: int
     errors_per_minute: int
 
+    @property
+    def by_name(self) -> dict[str, Decimal]:
+        return {name: Decimal(getattr(self, name)) for name in self.__dataclass_fields__}
+
 
 @dataclass(frozen=True, slots=True)
 class CordConfig:
@@ -74,7 +80,8 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True)
 class DeskConfig:
-    """A desk as its file describes it. `state` is absolute; `hash` is the SHA-256 of the file's bytes."""
+    """A desk as its file describes it. `state` is absolute; `triggers` are the armed ones; `hash` is the SHA-256 of the
+    file's bytes."""
 
     path: Path
     name: str
@@ -85,6 +92,7 @@ class DeskConfig:
     limits: Limits
     cord: CordConfig
     http: HttpConfig | None
+    triggers: tuple[TriggerSpec, ...]
     hash: str
 
 
@@ -102,7 +110,7 @@ def load(path: Path) -> DeskConfig:
 
 
 def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
-    top.only("desk", "mode", "state", "venues", "strategies", "limits", "cord", "http")
+    top.only("desk", "mode", "state", "venues", "strategies", "limits", "triggers", "cord", "http")
     name = _name(top, "desk")
     mode = top.choice("mode", MODES)
     venues = tuple(_venue(each, mode, path.parent) for each in top.tables("venues", "a venue"))
@@ -111,6 +119,7 @@ def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
     _unique(top.tables("venues", "a venue"), "venue")
     strategies = tuple(_strategy(each, venues) for each in top.tables("strategies", "a strategy"))
     _unique(top.tables("strategies", "a strategy"), "strategy")
+    limits = _limits(top.table("limits"))
     return DeskConfig(
         path=path,
         name=name,
@@ -118,9 +127,10 @@ def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
         state=_state(path, name, top.text("state", "")),
         venues=venues,
         strategies=strategies,
-        limits=_limits(top.table("limits")),
+        limits=limits,
         cord=_cord(top.table("cord"), mode),
         http=_http(top.table("http")) if top.has("http") else None,
+        triggers=armed(top.table("triggers"), limits.by_name, mode),
         hash=digest,
     )
 

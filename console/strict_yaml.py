@@ -60,6 +60,15 @@ def table(data: bytes, path: Path) -> "Table":
     return Table(parse(text, path), path, "the file")
 
 
+def plain(node: Node) -> "Scalar | float | list[object] | dict[str, object]":
+    """The value without its lines, decimals as floats: for what is not this program's money."""
+    if isinstance(node.value, dict):
+        return {key: plain(inner) for key, inner in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(inner) for inner in node.value]
+    return float(node.value) if isinstance(node.value, Decimal) else node.value
+
+
 # --- building -------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +223,14 @@ class Table:
         if not above < node.value <= high:
             self._expected(key, node, expected)
         return Decimal(node.value)
+
+    def truth(self, key: str, default: bool) -> bool:
+        node = self._entries.get(key)
+        if node is None:
+            return default
+        if not isinstance(node.value, bool):
+            self._expected(key, node, "true or false")
+        return node.value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of at least one text, none twice."""

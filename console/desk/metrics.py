@@ -285,6 +285,14 @@ class LossOfLimit(_Stateless):
         )
 
 
+def new_errors(counted: dict[str, int], sample: ev.StrategySampled) -> int:
+    """The errors that a strategy counted since the sample before; `counted` keeps its last count. What it had counted
+    before it was first heard is not new."""
+    before = counted.get(sample.strategy, sample.errors)
+    counted[sample.strategy] = sample.errors
+    return sample.errors - before if sample.errors >= before else sample.errors  # it started anew
+
+
 class ErrorsPerMinute:
     """Errors within the last 60 s: what strategies counted, and requests that a venue did not answer."""
 
@@ -298,9 +306,7 @@ class ErrorsPerMinute:
     def observe(self, record: ev.Record) -> None:
         match record.event:
             case ev.StrategySampled() as sample:
-                before = self._counted.get(sample.strategy, sample.errors)
-                new = sample.errors - before if sample.errors >= before else sample.errors  # it started anew
-                self._counted[sample.strategy] = sample.errors
+                new = new_errors(self._counted, sample)
                 self._heard["strategy", sample.strategy] = sample.as_of
             case ev.Heartbeat() as beat:
                 new = int(beat.latency_us is None)

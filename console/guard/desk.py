@@ -1,19 +1,13 @@
 """From desk.yaml to the things the guard works with: venues, strategy hosts, the cord's plan, the description."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from adapters.base import Connection, Venue
 from adapters.registry import make_venue
-from console.config import DeskConfig, Limits, StrategyConfig, VenueConfig
+from console.config import DeskConfig, StrategyConfig, VenueConfig
 from console.cord.keys import keys_of
 from console.desk.events import DeskDescribed, MonitorInfo, StrategyInfo, VenueInfo
-
-
-def limits_of(limits: Limits) -> dict[str, Decimal]:
-    """The limits by name, as monitors ask for them."""
-    return {name: Decimal(getattr(limits, name)) for name in Limits.__dataclass_fields__}
 
 
 def connect(venue: VenueConfig) -> Venue:

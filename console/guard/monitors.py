@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from console.desk import events as ev
 from console.desk.metrics import Metric, closed, metric_for, session_as_of
 from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
 from console.guard.hub import Hub
-from console.strict_yaml import Node, YamlError, parse
+from console.strict_yaml import YamlError, parse, plain
 
 SHOWN_EVERY = 1.0
 
@@ -24,21 +23,13 @@ def load_monitors(limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
     specs: dict[str, MonitorSpec] = {}
     for entry in root.value if isinstance(root.value, list) else [root]:
         try:
-            spec = spec_from(_plain(entry), limits)
+            spec = spec_from(plain(entry), limits)
         except ValueError as error:
             raise YamlError(path, entry.line, str(error)) from None
         if spec.id in specs:
             raise YamlError(path, entry.line, f"a second monitor is named {spec.id!r}; expected once")
         specs[spec.id] = spec
     return tuple(specs.values())
-
-
-def _plain(node: Node) -> Any:
-    if isinstance(node.value, dict):
-        return {key: _plain(inner) for key, inner in node.value.items()}
-    if isinstance(node.value, list):
-        return [_plain(inner) for inner in node.value]
-    return float(node.value) if isinstance(node.value, Decimal) else node.value
 
 
 class Monitors:

@@ -45,6 +45,7 @@ from console.guard.recovery import Recovered, recover
 from console.guard.stream import Stream
 from console.guard.telemetry import Telemetry
 from console.guard.tokens import TokenFileError, Tokens
+from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
 from console.strict_yaml import YamlError
@@ -76,7 +77,7 @@ class Guard:
         port = http_port if http_port is not None else None if config.http is None else config.http.port
         try:
             self._instance = Instance(self.folder)
-            self.specs = load_monitors(desk.limits_of(config.limits))
+            self.specs = load_monitors(config.limits.by_name)
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
@@ -128,7 +129,7 @@ class Guard:
         pace = SIMULATED if simulated else REAL
         peaks = Peaks(self.folder / "peaks.json")
         self.telemetry = Telemetry(hub, self.folder / "telemetry", 5.0 if simulated else 60.0)
-        monitors = Monitors(hub, self.specs, desk.limits_of(config.limits))
+        monitors = Monitors(hub, self.specs, config.limits.by_name)
         http = await self._open_http()
         others = Others(
             recovered.tail,
@@ -147,11 +148,14 @@ class Guard:
             asyncio.create_task(keep_doing("telemetry", 1, self.telemetry.run)),
             asyncio.create_task(keep_doing("the monitors", 0, monitors.run)),
         ]
+        watches = {}
         for name, venue in self.venues.items():
             fills = Fills(hub, venue, recovered.fills.at.get(name, {}))
             symbols = desk.symbols_at(config.strategies, name)
-            watch = VenueWatch(hub, venue, symbols, pace, fills, peaks, self._identified)
-            tasks.append(asyncio.create_task(watch.run()))
+            watches[name] = VenueWatch(hub, venue, symbols, pace, fills, peaks, self._identified)
+        triggers = Triggers(hub, config.triggers, self.hand.cord.pull, lambda venue: watches[venue].venue_now())
+        tasks.append(asyncio.create_task(keep_doing("the triggers", 0, triggers.run)))
+        tasks += [asyncio.create_task(watch.run()) for watch in watches.values()]
         tasks += [asyncio.create_task(StrategyWatch(hub, host, pace).run()) for host in self.hosts.values()]
         try:
             await self._ended.wait()

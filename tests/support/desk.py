@@ -30,7 +30,8 @@ class DeskProcesses:
     """`with DeskProcesses(tmp_path) as desk:` starts broker, strategies and guard.
 
     `state_dir` is the desk's state folder, `file` its desk.yaml, `broker` and `strategies` the processes' own helpers,
-    `guard_pid` the guard. `traded` False leaves the strategies out. `broker_arguments` go to the broker."""
+    `guard_pid` the guard. `traded` False leaves the strategies out. `broker_arguments` go to the broker,
+    `described` are further lines of desk.yaml."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class DeskProcesses:
         guarded: bool = True,
         http: bool = True,
         broker_arguments: tuple[str, ...] = (),
+        described: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.state_dir = folder / "desk"
@@ -52,6 +54,7 @@ class DeskProcesses:
         self._traded = traded
         self._guarded = guarded
         self._http = http
+        self._described = described
 
     def __enter__(self) -> Self:
         try:
@@ -188,5 +191,6 @@ class DeskProcesses:
             for name, _, venue, symbols in STRATEGIES:
                 lines += [f"  - name: {name}", f"    venue: {venue}", f"    symbols: [{', '.join(symbols)}]"]
                 lines += [f"    host: {self.strategies.urls[name]}"]
-        lines += [f"cord: {{quiet_seconds: {self._quiet_seconds}}}", *(["http: {port: 0}"] if self._http else []), ""]
+        lines += [f"cord: {{quiet_seconds: {self._quiet_seconds}}}", *(["http: {port: 0}"] if self._http else [])]
+        lines += [*self._described, ""]
         self.file.write_text("\n".join(lines))

@@ -96,6 +96,24 @@ def test_paper_keys_may_come_from_the_environment(folder: Path) -> None:
     assert read.venues[0].keys is None
 
 
+def test_triggers_may_be_disarmed_or_tightened(folder: Path) -> None:
+    told = "triggers:\n  drawdown: {armed: false}\n  connection-lost: {threshold: 2.5}\nlimits:"
+    read = load(desk(folder, DESK.replace("limits:", told)))
+    assert {spec.id: spec.says for spec in read.triggers} == {
+        "connection-lost": "> 2.5 s",
+        "daily-loss": "> 2.5 %",
+        "error-rate": "> 10 errors/min",
+    }
+
+
+def test_outside_simulation_a_connection_is_not_lost_by_one_slow_answer(folder: Path) -> None:
+    text = DESK.replace("simulated", "paper").replace("http:", "https:").replace("https: ", "http: ")
+    text = text.replace("quiet_seconds: 5", "quiet_seconds: 60")
+    text = text.replace("limits:", "triggers: {connection-lost: {threshold: 29}}\nlimits:")
+    with pytest.raises(ConfigError, match="in paper mode at least 30 is expected"):
+        load(desk(folder, text))
+
+
 @pytest.mark.parametrize(
     ("was", "now", "line", "said"),
     [
@@ -137,6 +155,12 @@ def test_paper_keys_may_come_from_the_environment(folder: Path) -> None:
         ("    venue: sim1", "    venue: sim2", 12, "'venue' of strategy 'momentum' is 'sim2'; one of sim1 is expected"),
         ("name: momentum", "name: my-momentum", 11, "only a-z, 0-9 and _ are expected"),
         ("{quiet_seconds: 5}", "{quiet_seconds: 5.5}", 17, "a whole number from 1 to 86400 is expected"),
+        ("limits:", "triggers: {connection-lots: {}}\nlimits:", 16, "did you mean 'connection-lost'?"),
+        ("limits:", "triggers: {price-anomaly: {}}\nlimits:", 16, "has no key 'price-anomaly'"),
+        ("limits:", "triggers: {error-rate: {threshold: 11}}\nlimits:", 16, "a number above 0 and up to 10"),
+        ("limits:", "triggers: {daily-loss: {threshold: 3}}\nlimits:", 16, "a number above 0 and up to 2.5"),
+        ("limits:", "triggers: {drawdown: {armed: 0}}\nlimits:", 16, "'armed' of 'drawdown' is 0; true or false"),
+        ("limits:", "triggers: {drawdown: {off: true}}\nlimits:", 16, "without quotes is a truth value"),
         ("{quiet_seconds: 5}", "5", 17, "'cord' is 5; a mapping (key: value) is expected"),
         ("daily_loss_pct: 2.5", "daily_loss_pct: 101", 16, "a number above 0 and up to 100 is expected"),
         ("{port: 0}", "{port: 70000}", 18, "a whole number from 0 to 65535 is expected"),
