@@ -94,9 +94,11 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _gate(options: argparse.Namespace) -> int:
-    from console.commands.gate import gate, print_client
+    from console.commands.gate import gate, print_shipped
 
-    return print_client() if options.client else gate(options.desk, as_json=options.json)
+    if options.client or options.schema:
+        return print_shipped("gate_client.py" if options.client else "gate.schema.json")
+    return gate(options.desk, as_json=options.json)
 
 
 def _book(options: argparse.Namespace) -> int:
@@ -109,6 +111,12 @@ def _info(options: argparse.Namespace) -> int:
     from console.commands.info import info
 
     return info(options.desk, as_json=options.json)
+
+
+def _token(options: argparse.Namespace) -> int:
+    from console.commands.token import token
+
+    return token(options.desk, options.what, options.name, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:
@@ -206,9 +214,16 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "the desk in a few lines; the exit code tells the cord's verdict", asked)
     gate = command("gate", _gate, "what the gate says now, read as strategies read it", asked)
     gate.add_argument("--client", action="store_true", help="print the one-file client that a strategy copies")
+    gate.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of gate.json and of the latch's lines"
+    )
     command("book", _book, "book and broker side by side", asked)
     command("info", _info, "where everything lies", asked)
     command("kill", _console, "pull the cord: see andon kill --help")
+
+    tokens = command("token", _token, "who may use the guard's HTTP", asked)
+    tokens.add_argument("what", choices=["list", "add", "revoke"], help="name them, make a new one, take one away")
+    tokens.add_argument("name", nargs="?", metavar="NAME", help="whose token; it stands in the journal")
 
     journal = command("journal", _journal, "prove the journal unchanged", asked)
     journal.add_argument(

@@ -75,7 +75,7 @@ def _facts(told: Gate) -> dict[str, object]:
     }
 
 
-def print_client() -> int:
-    """Prints the one-file client that a strategy copies into its own code."""
-    print(files("adapters").joinpath("gate_client.py").read_text("utf-8"), end="")
+def print_shipped(name: str) -> int:
+    """Prints a file that comes with the program for bots: the client that a strategy copies, or the files' schema."""
+    print(files("adapters").joinpath(name).read_text("utf-8"), end="")
     return 0

@@ -172,11 +172,13 @@ class Filled(Event, frozen=True, tag="filled"):
 
 
 class Refused(Event, frozen=True, tag="refused"):
-    """Somebody asked for something and did not get it: `what` was asked, `why` not, `remote` from where."""
+    """Somebody asked for something and did not get it: `what` was asked, `why` not, `remote` from where. A `count`
+    above 1 stands for so many refusals within a minute, of which this is the last."""
 
     what: str
     why: str
     remote: str = ""
+    count: int = 1
 
 
 class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):

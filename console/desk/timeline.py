@@ -64,7 +64,10 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.MonitorChanged: lambda r, e: (_MONITOR_TONE.get(e.now, "calm"), f"{e.monitor} {e.now}: {e.text}"),
     ev.StrategyChanged: lambda r, e: ("calm", f"{e.strategy} {e.what} {e.detail}".rstrip()),
     ev.GateChanged: lambda r, e: ("calm", f"gate {e.state} {e.size_factor * 100:f} %: {e.because}"),
-    ev.Refused: lambda r, e: ("warn", f"refused {e.what} from {e.remote or 'here'}: {e.why}"),
+    ev.Refused: lambda r, e: (
+        "warn",
+        f"refused {e.what} from {e.remote or 'here'}: {e.why}" + (f" ({e.count} such)" if e.count > 1 else ""),
+    ),
     ev.Pulled: _pulled,
     ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
     ev.PullDropped: lambda r, e: ("warn", f"a pull heard {e.late_ms} ms late was left to the direct hand"),

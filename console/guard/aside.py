@@ -33,8 +33,9 @@ class Aside:
                 job()
 
 
-async def beside(job: Callable[[], T], seconds: float) -> T:
-    """What `job` returns or raises, on a daemon thread of its own; TimeoutError where it takes longer than `seconds`.
+async def beside(job: Callable[[], T], seconds: float | None) -> T:
+    """What `job` returns or raises, on a daemon thread of its own; TimeoutError where it takes longer than `seconds`
+    (None: it may take for ever).
 
     Not `asyncio.to_thread`: its threads are joined when the process ends, and one that hangs would keep it."""
     loop = asyncio.get_running_loop()

@@ -67,6 +67,26 @@ def _because(level: Level, scope: str, actor: str) -> str:
     return f"{level} {scope} by {actor}"
 
 
+class Look(msgspec.Struct, frozen=True):
+    """Latch and gate.json as they lay on disk at one moment: what every strategy sees."""
+
+    latch: bytes | None
+    gate: bytes | None
+    boot_id: str
+    now: int
+
+    def answer(self, venue: str, strategy: str, symbol: str) -> Gate:
+        return read_gate(
+            self.latch,
+            self.gate,
+            boot_id=self.boot_id,
+            now=self.now,
+            venue=venue,
+            strategy=strategy,
+            symbol=symbol,
+        )
+
+
 class GateKeeper:
     """Keeps gate.json. `renew` is called every second and at every change; `pulled` from any thread."""
 
@@ -108,23 +128,16 @@ class GateKeeper:
             self._told = wanted
             self._hub.journal(wanted)
 
-    def answer(self, venue: str, strategy: str, symbol: str) -> Gate:
-        """What a strategy that read the files now would be told. Raises nothing: what can not be read is HALTED."""
+    def look(self) -> Look:
+        """The files as they are now. Raises nothing: what can not be read will be HALTED. Reads the disk: for a
+        thread."""
         files: list[bytes | None] = []
         for name in ("cord.latch", "gate.json"):
             try:
                 files.append(latch.read_file(self._folder, name))
             except OSError:
                 files.append(b"unreadable")
-        return read_gate(
-            files[0],
-            files[1],
-            boot_id=latch.boot_id(),
-            now=latch.boot_now(),
-            venue=venue,
-            strategy=strategy,
-            symbol=symbol,
-        )
+        return Look(files[0], files[1], latch.boot_id(), latch.boot_now())
 
     def _renew(self) -> None:
         """In the thread of its own: look at the files, write, and look whether it still holds."""

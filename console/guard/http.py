@@ -5,6 +5,7 @@ Every error is JSON, `{"error": {"message", …}}`, and names the field where a 
 
 import asyncio
 import json
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -17,18 +18,21 @@ from console.cord.thread import CordThread
 from console.desk.events import Refused
 from console.desk.pull import Verdict, normal_symbol
 from console.desk.state import DeskState
-from console.guard.aside import beside
+from console.guard.gate_watch import MOST_WAITERS, GateWatch, TooMany, revision
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hub import Hub
 from console.guard.prometheus import CONTENT_TYPE, Family, desk_families, render
+from console.guard.refusals import Refusals
 from console.guard.shutdown import BadRequest, read_shutdown
 from console.guard.status import pull_status, status
 from console.guard.telemetry import BODY_LIMIT, Telemetry
 from console.guard.tokens import Tokens
 
 LONGEST_WAIT = 3600.0
-GATE_SECONDS = 1.0
+LONGEST_GATE_WAIT = 60.0
 DISK_PATIENCE = 5.0
+LONGEST_TOLD = 200
+_SHUTDOWN = "/emergency/shutdown"
 _OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,6 +47,7 @@ class Parts:
     gate: GateKeeper
     telemetry: Telemetry
     tokens: Tokens
+    refusals: Refusals
     figures: Callable[[], list[Family]]
 
 
@@ -66,7 +71,7 @@ class Http:
     def __init__(self, parts: Parts, listening: socket.socket) -> None:
         self._parts = parts
         self._listening = listening
-        self._refused_at = 0.0
+        self._gates = GateWatch(parts.gate)
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._errors, self._authorize])
         app.add_routes(
             [
@@ -77,7 +82,7 @@ class Http:
                 web.get("/gate", self._gate),
                 web.get("/status", self._status),
                 web.post("/telemetry", self._telemetry),
-                web.post("/emergency/shutdown", self._shutdown),
+                web.post(_SHUTDOWN, self._shutdown),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -102,6 +107,11 @@ class Http:
         except web.HTTPRequestEntityTooLarge:
             return _error(413, f"the body is larger than {BODY_LIMIT} bytes")
         except BadRequest as bad:
+            if request.method == "POST" and request.path == _SHUTDOWN:
+                self._parts.refusals.note(
+                    Refused(what=_asked(request), why=str(bad)[:LONGEST_TOLD], remote=request.remote or ""),
+                    request["actor"],
+                )
             return _error(422, str(bad), field=bad.field, expected=bad.expected)
         except web.HTTPException as error:
             return _error(error.status, error.reason, allow=error.headers.get("Allow"))
@@ -113,21 +123,22 @@ class Http:
         authorization = request.headers.get("Authorization")
         actor = self._parts.tokens.actor(authorization)
         if actor is None:
-            why = "no bearer token" if authorization is None else "not a token of this desk"
-            self._note_refusal(request, why)
-            answer = _error(401, f"{why}; send `Authorization: Bearer TOKEN` with one of {self._parts.tokens.path}")
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="andon"'
-            return answer
+            return self._refuse(request, "no bearer token" if authorization is None else "not a token of this desk")
         request["actor"] = actor
         return await handler(request)
 
-    def _note_refusal(self, request: web.Request, why: str) -> None:
-        """Journal it, once a second at most: whoever guesses tokens must not fill the disk."""
-        if time.monotonic() - self._refused_at >= 1.0:
-            self._refused_at = time.monotonic()
-            self._parts.hub.journal(
-                Refused(what=f"{request.method} {request.path}", why=why, remote=request.remote or "")
-            )
+    def _refuse(self, request: web.Request, why: str) -> web.Response:
+        """Only what no token was found for ever comes here, so nobody's guesses keep a good token out."""
+        refusals, remote = self._parts.refusals, request.remote or ""
+        refusals.note(Refused(what=_asked(request), why=why, remote=remote))
+        wait = refusals.failed(remote)
+        if wait:
+            answer = _error(429, f"{why}, and too many were tried from {remote}")
+            answer.headers["Retry-After"] = str(math.ceil(wait))
+            return answer
+        answer = _error(401, f"{why}; send `Authorization: Bearer TOKEN` with one of {self._parts.tokens.path}")
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="andon"'
+        return answer
 
     # --- endpoints ---------------------------------------------------------------------------------------------------
 
@@ -149,19 +160,28 @@ class Http:
         strategy, symbol = request.query.get("strategy", ""), request.query.get("symbol", "")
         if strategy and strategy not in state.strategies:
             return _error(404, f"there is no strategy {strategy!r}; there are: {', '.join(state.strategies) or 'none'}")
-        venue = state.strategies[strategy].info.venue if strategy else ""
+        order = (state.strategies[strategy].info.venue if strategy else "", strategy, symbol)
+        wait = _wait_of(request, LONGEST_GATE_WAIT)
+        knows = request.query.get("since", "").strip('"')
+        transport = request.transport
         try:
-            gate = await beside(lambda: self._parts.gate.answer(venue, strategy, symbol), GATE_SECONDS)
-        except TimeoutError:
-            told = {"state": "HALTED", "size_factor": "0", "rate_factor": "0", "because": "the gate can not be read"}
-            return web.json_response(told)
+            gate = await self._gates.changed(
+                order, knows, wait, lambda: transport is not None and not transport.is_closing()
+            )
+        except TooMany:
+            answer = _error(503, f"{MOST_WAITERS} wait for the gate already; ask without `wait`")
+            answer.headers["Retry-After"] = "1"
+            return answer
+        told = revision(gate)
         return web.json_response(
             {
                 "state": gate.state.value,
                 "size_factor": gate.size_factor,
                 "rate_factor": gate.rate_factor,
                 "because": gate.because,
-            }
+                "revision": told,
+            },
+            headers={"ETag": f'"{told}"', "Cache-Control": "no-store"},
         )
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -184,7 +204,7 @@ class Http:
         return web.json_response({"taken": len(body)}, status=202)
 
     async def _shutdown(self, request: web.Request) -> web.Response:
-        wait = _wait_of(request)
+        wait = _wait_of(request, LONGEST_WAIT)
         body = await request.read()
         level, scope, reason = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state))
         pull = PullRequest(level=level.value, scope=str(scope), reason=reason, actor=request["actor"], origin="http")
@@ -230,15 +250,20 @@ def _symbols(state: DeskState) -> frozenset[str]:
     return frozenset(map(normal_symbol, (*traded, *held, *ordered)))
 
 
-def _wait_of(request: web.Request) -> float:
+def _wait_of(request: web.Request, longest: float) -> float:
     told = request.query.get("wait", "0")
     try:
         wait = float(told)
     except ValueError:
         wait = -1.0
-    if not 0 <= wait <= LONGEST_WAIT:
-        raise BadRequest("wait", f"it is {told!r}", f"a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+    if not 0 <= wait <= longest:
+        raise BadRequest("wait", f"it is {told!r}", f"a number of seconds from 0 to {longest:.0f}")
     return wait
+
+
+def _asked(request: web.Request) -> str:
+    """What a request asked for, as it stood on the wire: escaped, so that no terminal obeys it, and not too long."""
+    return f"{request.method} {request.rel_url.raw_path}"[:LONGEST_TOLD]
 
 
 def _error(code: int, message: str, *, allow: str | None = None, **more: str) -> web.Response:

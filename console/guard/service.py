@@ -42,9 +42,10 @@ from console.guard.pace import REAL, SIMULATED, keep_doing
 from console.guard.peaks import Peaks
 from console.guard.prometheus import Family
 from console.guard.recovery import Recovered, recover
+from console.guard.refusals import Refusals
 from console.guard.stream import Stream
 from console.guard.telemetry import Telemetry
-from console.guard.tokens import TokenFileError, Tokens
+from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
@@ -100,6 +101,7 @@ class Guard:
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
         plan = self._compile()
         self._plan_aside = Aside("plan")
+        self._tokens_aside = Aside("tokens")
         self._describe()
         hub.journal(
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
@@ -130,6 +132,7 @@ class Guard:
         peaks = Peaks(self.folder / "peaks.json")
         self.telemetry = Telemetry(hub, self.folder / "telemetry", 5.0 if simulated else 60.0)
         monitors = Monitors(hub, self.specs, config.limits.by_name)
+        self.refusals = Refusals(hub)
         http = await self._open_http()
         others = Others(
             recovered.tail,
@@ -147,6 +150,7 @@ class Guard:
             asyncio.create_task(keep_doing("the gate", RENEW_SECONDS, self._renew)),
             asyncio.create_task(keep_doing("telemetry", 1, self.telemetry.run)),
             asyncio.create_task(keep_doing("the monitors", 0, monitors.run)),
+            asyncio.create_task(keep_doing("the ways in", RELOAD_SECONDS, self._ways_in)),
         ]
         watches = {}
         for name, venue in self.venues.items():
@@ -173,6 +177,7 @@ class Guard:
 
     async def _close(self, http: Http | None) -> None:
         await self.telemetry.end()
+        self.refusals.end()
         last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -252,12 +257,17 @@ class Guard:
     async def _renew(self) -> None:
         self.gate.renew()
 
+    async def _ways_in(self) -> None:
+        self.refusals.flush()
+        if self.tokens is not None:
+            self._tokens_aside.ask(self.tokens.reload)
+
     # --- http --------------------------------------------------------------------------------------------------------
 
     async def _open_http(self) -> Http | None:
         if self.listening is None or self.tokens is None:
             return None
-        parts = Parts(self.hub, self.hand.cord, self.gate, self.telemetry, self.tokens, self._figures)
+        parts = Parts(self.hub, self.hand.cord, self.gate, self.telemetry, self.tokens, self.refusals, self._figures)
         http = Http(parts, self.listening)
         await http.start()
         new = self.folder / "http.json.new"
