@@ -1,8 +1,8 @@
 """Who may use the guard's HTTP: bearer tokens by name, in a file that only its owner can read.
 
 `andon token` changes the file; a running guard takes it in within a second. A file that is found broken or open to
-others while the guard runs changes nothing: whoever held a token keeps it, because it may be somebody's only way to stop
-the desk.
+others while the guard runs changes nothing: whoever held a token keeps it, because it may be somebody's only way to
+stop the desk.
 """
 
 import fcntl
