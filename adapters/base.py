@@ -9,7 +9,7 @@ complete. Every request has an explicit timeout. Nothing repeats a request by it
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
 
@@ -64,7 +64,7 @@ Write: TypeAlias = Acked[T] | Refused | Ambiguous
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a venue can do. `cancel_scope` is account (cancel-all takes everybody's orders) or own; `dead_man` the
-    longest timeout in seconds of an exchange dead-man switch, None without one."""
+    timeout in seconds of an exchange dead-man switch (see DeadManSwitch), None without one."""
 
     suspend: bool
     dead_man: float | None
@@ -193,6 +193,16 @@ class Venue(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class DeadManSwitch(Protocol):
+    """What a venue has besides, if its capabilities declare `dead_man`."""
+
+    async def dead_man(self, timeout: float) -> Write[None]:
+        """Arm the switch, or refresh it: the venue cancels every order of the account by itself unless it hears this
+        again within `timeout` seconds. A reducing write; called every quarter of the timeout, so it must not repeat."""
+        ...
 
 
 class StrategyHost(Protocol):

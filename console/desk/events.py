@@ -124,6 +124,14 @@ class VenueChanged(Event, frozen=True, tag="venue_changed"):
     why: str = ""
 
 
+class DeadManChanged(Event, frozen=True, tag="dead_man_changed"):
+    """A venue's own dead-man switch was armed, or could not be refreshed any more."""
+
+    venue: str
+    armed: bool
+    why: str
+
+
 class SessionChanged(Event, frozen=True, tag="session_changed"):
     """`next_change` is when the venue's calendar opens or closes next, 0 where it did not say."""
 
@@ -399,6 +407,7 @@ AnyEvent = (
     | GuardStarted
     | GuardStopped
     | VenueChanged
+    | DeadManChanged
     | SessionChanged
     | MonitorChanged
     | StrategyChanged

@@ -425,6 +425,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.GuardStopped: _guard_stopped,
     ev.GuardBeat: _guard_beat,
     ev.VenueChanged: _venue_changed,
+    ev.DeadManChanged: _unchanged,
     ev.SessionChanged: _session_changed,
     ev.MonitorChanged: _monitor_changed,
     ev.MonitorSampled: _monitor_sampled,

@@ -60,6 +60,11 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.VenueChanged: lambda r, e: (
         ("good", f"{e.venue} answers") if e.answers else ("bad", f"{e.venue} does not answer: {e.why}")
     ),
+    ev.DeadManChanged: lambda r, e: (
+        ("good", f"{e.venue} dead-man switch armed: {e.why}")
+        if e.armed
+        else ("bad", f"{e.venue} dead-man switch not refreshed: {e.why}")
+    ),
     ev.SessionChanged: lambda r, e: ("calm", f"{e.venue} session {'opened' if e.open else 'closed'}"),
     ev.MonitorChanged: lambda r, e: (_MONITOR_TONE.get(e.now, "calm"), f"{e.monitor} {e.now}: {e.text}"),
     ev.StrategyChanged: lambda r, e: ("calm", f"{e.strategy} {e.what} {e.detail}".rstrip()),

@@ -1,7 +1,7 @@
 """What was asked of the guard and refused: journaled without filling the journal, and slowed down where it is many."""
 
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
 import msgspec
@@ -17,44 +17,39 @@ FAILURES = 30
 REMOTES_KEPT = 1024
 
 
-class _Held(msgspec.Struct):
-    """Refusals that wait to be told together: the last of them, and how many there are."""
-
-    last: Refused
-    count: int = 0
-
-
 class Refusals:
-    """`clock` is monotonic seconds. Nothing is lost: every refusal is a record, or is counted by one."""
+    """`clock` is monotonic seconds. Nothing is lost: every refusal is a record, or is counted by one. Who has a token
+    has a window of his own, so that no flood of strangers buries what he was refused."""
 
     def __init__(self, hub: Hub, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
         self._clock = clock
         self._began = clock()
-        self._told = 0
-        self._held: _Held | None = None
+        self._told: Counter[str] = Counter()
+        self._held: dict[str, Refused] = {}
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def note(self, refused: Refused, actor: str = "guard") -> None:
-        """Journal one refusal, or hold it where there were many."""
+        """Journal one refusal, or hold it where there were many. `actor` is whose token it was, else `guard`."""
         self.flush()
-        if self._told < IN_FULL:
-            self._told += 1
+        self._told[actor] += 1
+        if self._told[actor] <= IN_FULL:
             self._hub.journal(refused, actor)
         else:
-            self._held = _Held(refused, (self._held.count if self._held else 0) + 1)
+            self._held[actor] = msgspec.structs.replace(refused, count=self._told[actor] - IN_FULL)
 
     def flush(self) -> None:
         """Tell what was held when its window is over. To be called every now and then."""
         if self._clock() - self._began >= WINDOW_SECONDS:
-            self._began, self._told = self._clock(), 0
+            self._began = self._clock()
             self.end()
 
     def end(self) -> None:
         """Tell what is held now."""
-        held, self._held = self._held, None
-        if held is not None:
-            self._hub.journal(msgspec.structs.replace(held.last, count=held.count))
+        held, self._held = self._held, {}
+        self._told.clear()
+        for actor, refused in held.items():
+            self._hub.journal(refused, actor)
 
     def failed(self, remote: str) -> float:
         """Count a wrong token from an address. Returns after how many seconds it may try again, 0 for at once. A good

@@ -14,9 +14,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from adapters.base import Acked, StrategyHost, Venue
+from adapters.base import Acked, DeadManSwitch, StrategyHost, Venue
 from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
 from console import __version__
@@ -28,6 +28,7 @@ from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
+from console.guard.dead_man import DeadMan
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.gatekeeper import GateKeeper
@@ -80,6 +81,7 @@ class Guard:
             self._instance = Instance(self.folder)
             self.specs = load_monitors(config.limits.by_name)
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
+            self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
             self.writer = JournalWriter(self.folder / "journal", "guard", clock)
@@ -160,6 +162,9 @@ class Guard:
         triggers = Triggers(hub, config.triggers, self.hand.cord.pull, lambda venue: watches[venue].venue_now())
         tasks.append(asyncio.create_task(keep_doing("the triggers", 0, triggers.run)))
         tasks += [asyncio.create_task(watch.run()) for watch in watches.values()]
+        for name, (switch, timeout) in self.switches.items():
+            keeper = DeadMan(hub, name, switch, timeout)
+            tasks.append(asyncio.create_task(keep_doing(f"dead-man switch of {name}", 1, keeper.run)))
         tasks += [asyncio.create_task(StrategyWatch(hub, host, pace).run()) for host in self.hosts.values()]
         try:
             await self._ended.wait()
@@ -281,6 +286,18 @@ class Guard:
     def _figures(self) -> list[Family]:
         what = {"version": __version__, "desk": self.config.name, "mode": self.config.mode}
         return own_families(what, self.lag, self.stream, self.hub, self.telemetry)
+
+
+def _switches(venues: Mapping[str, Venue]) -> dict[str, tuple[DeadManSwitch, float]]:
+    """The dead-man switches that venues declare, with their timeouts. Raises GuardError where one is only declared."""
+    found: dict[str, tuple[DeadManSwitch, float]] = {}
+    for name, venue in venues.items():
+        timeout = venue.capabilities.dead_man
+        if timeout is not None:
+            if not isinstance(venue, DeadManSwitch) or timeout <= 0:
+                raise GuardError(f"venue {name!r}: its adapter declares a dead-man switch that it does not have")
+            found[name] = (venue, timeout)
+    return found
 
 
 def _listen(port: int) -> socket.socket:

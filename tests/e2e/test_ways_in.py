@@ -108,10 +108,13 @@ async def test_a_pull_answers_all_who_wait_and_more_than_can_wait_are_told_so(de
                 told = await answer.json()
                 return answer.status, told.get("state", "")
 
-        waiting = [asyncio.create_task(wait()) for _ in range(MOST_WAITERS)]
+        waiting = [asyncio.create_task(wait()) for _ in range(MOST_WAITERS + 3)]
         async with asyncio.timeout(PATIENCE):
-            while (await wait_briefly(session, knows)) != 503:
-                assert not [task for task in waiting if task.done()]
+            refused, waiting = map(list, await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
+            while len(refused) < 3:
+                done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                refused, waiting = [*refused, *done], list(left)
+        assert [task.result() for task in refused] == [(503, "")] * 3
         for gone in waiting[:6]:  # a client that goes away leaves its place to others
             gone.cancel()
         async with asyncio.timeout(PATIENCE):
