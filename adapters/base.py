@@ -199,9 +199,9 @@ class Venue(Protocol):
 class DeadManSwitch(Protocol):
     """What a venue has besides, if its capabilities declare `dead_man`."""
 
-    async def dead_man(self, timeout: float) -> Write[None]:
+    async def dead_man(self, seconds: float) -> Write[None]:
         """Arm the switch, or refresh it: the venue cancels every order of the account by itself unless it hears this
-        again within `timeout` seconds. A reducing write; called every quarter of the timeout, so it must not repeat."""
+        again within so many seconds. A reducing write; called every quarter of that time, so it must not repeat."""
         ...
 
 

@@ -71,6 +71,10 @@ class _Files:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._change = threading.Condition()
         self._asked = 0
         self._answered = 0
@@ -79,12 +83,18 @@ class _Files:
 
     def read(self, patience: float) -> "tuple[bytes | None, bytes | None, str] | str":
         """(latch, gate.json, boot id), None for an absent file, all read after this call began; or why not."""
+        if self._pid != os.getpid():  # a fork takes no thread along, but the lock, which one of them may have held
+            self._begin()
         with self._change:
             self._asked += 1
             mine = self._asked
-            if self._reader is None or not self._reader.is_alive():  # a fork does not take threads along
-                self._reader = threading.Thread(target=self._serve, name="andon-gate", daemon=True)
-                self._reader.start()
+            if self._reader is None or not self._reader.is_alive():
+                reader = threading.Thread(target=self._serve, name="andon-gate", daemon=True)
+                try:
+                    reader.start()
+                except RuntimeError as error:  # the process has no thread left, or is at its end
+                    return f"the gate can not be read: {error}"
+                self._reader = reader
             self._change.notify_all()
             if not self._change.wait_for(lambda: self._answered >= mine, patience):
                 return f"the gate could not be read within {patience:g} s"

@@ -1,4 +1,4 @@
-"""An exchange's own dead-man switch: a third party's adapter that declares one has it refreshed while the guard lives."""
+"""An exchange's own dead-man switch: what an adapter declares is refreshed for as long as the guard lives."""
 
 import http.server
 import json
@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,9 @@ from adapters.base import Acked, Ambiguous, Refused
 class Exchange(AlpacaVenue):
     capabilities = replace(AlpacaVenue.capabilities, dead_man={timeout})
 
-    async def dead_man(self, timeout):
+    async def dead_man(self, seconds):
         try:
-            async with aiohttp.ClientSession() as session, session.post("{url}", json={{"timeout": timeout}}) as answer:
+            async with aiohttp.ClientSession() as session, session.post("{url}", json={{"timeout": seconds}}) as answer:
                 return Acked(None) if answer.status == 200 else Refused(str(answer.status), "no")
         except aiohttp.ClientError as error:
             return Ambiguous(str(error))
@@ -93,7 +94,7 @@ def test_it_is_refreshed_at_a_quarter_of_its_timeout_until_the_guard_is_gone(tmp
         wait_until(lambda: len(switch.told) >= 4, "refreshed again and again")
         assert {timeout for _, timeout in switch.told} == {TIMEOUT}
         times = [at for at, _ in switch.told]
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(times)]
         assert min(gaps) > TIMEOUT / 8  # not in a hurry; how late it may get under load is not for a test to say
 
         switch.status = 503

@@ -183,8 +183,29 @@ def test_many_threads_may_ask_one_gate(tmp_path, gate):
     assert answers == ["OPEN"] * 160
 
 
-def test_the_file_stands_alone():
-    tree = ast.parse(Path(gate_client.__file__).read_text())
+def test_a_process_that_was_forked_in_the_middle_of_an_ask_has_a_reader_of_its_own(tmp_path, gate):
+    (tmp_path / "gate.json").write_text(gate_json("CLOSE_ONLY", size="0", rate="0"))
+    gate.ask("AAPL")
+    with gate._files._change:  # as if another thread was asking
+        child = os.fork()
+        if not child:
+            os._exit(0 if gate.ask("AAPL").state == "CLOSE_ONLY" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_without_a_thread_to_read_with_it_is_halted(tmp_path, gate, monkeypatch):
+    def no_more(self):
+        raise RuntimeError("can't start new thread")
+
+    (tmp_path / "gate.json").write_text(gate_json())
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    assert gate.ask("AAPL").state == "HALTED"
+    monkeypatch.undo()
+    assert gate.ask("AAPL").state == "OPEN"
+
+
+def test_the_file_stands_alone_and_old_pythons_understand_it():
+    tree = ast.parse(Path(gate_client.__file__).read_text(), feature_version=(3, 8))
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names
