@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -210,3 +211,10 @@ def test_the_schema_refuses_what_the_readers_refuse(tmp_path: Path, wrong: dict[
     jsonschema.validate(told, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**told, **wrong}, schema)
+
+
+def test_what_is_shipped_for_bots_is_printed() -> None:
+    for option, name in (("--schema", "gate.schema.json"), ("--client", "gate_client.py")):
+        command = [sys.executable, "-m", "console", "gate", option]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        assert told.stdout == (ROOT / "adapters" / name).read_text()
