@@ -22,7 +22,7 @@ setup: $(VENV)/.andon
 	@echo "Andon is $(abspath $(ANDON))."
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not bench"
+	@$(BIN)/pytest -n 4 --dist loadgroup -m "not soak and not bench"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check
