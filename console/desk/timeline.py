@@ -54,6 +54,14 @@ def _sent(record: ev.Record, event: ev.CordSent) -> tuple[str, str] | None:
     return "calm", f"{event.venue}: {what} sent{again}"
 
 
+def _resumed(record: ev.Record, event: ev.Resumed) -> tuple[str, str]:
+    pulls = f": clears {some(event.pulls)}" if event.pulls else ""
+    return (
+        "cord",
+        f"RESUMED {event.scope} at {event.size * 100:f} %, {event.cause} “{event.text}” by {record.actor}{pulls}",
+    )
+
+
 _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
     ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
     ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
@@ -64,7 +72,7 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.MonitorChanged: lambda r, e: (_MONITOR_TONE.get(e.now, "calm"), f"{e.monitor} {e.now}: {e.text}"),
     ev.StrategyChanged: lambda r, e: ("calm", f"{e.strategy} {e.what} {e.detail}".rstrip()),
     ev.GateChanged: lambda r, e: ("calm", f"gate {e.state} {e.size_factor * 100:f} %: {e.because}"),
-    ev.Refused: lambda r, e: ("warn", f"refused {e.what} from {e.remote or 'here'}: {e.why}"),
+    ev.Refused: lambda r, e: ("warn", f"refused {e.what} from {e.remote or r.actor}: {e.why}"),
     ev.Pulled: _pulled,
     ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
     ev.PullDropped: lambda r, e: ("warn", f"a pull heard {e.late_ms} ms late was left to the direct hand"),
@@ -73,6 +81,8 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.CordAnswered: _answered,
     ev.QuietRestarted: lambda r, e: ("calm", f"{e.venue}: quiet clock from here ({e.why})"),
     ev.VenueVerdict: _verdict,
+    ev.Resumed: _resumed,
+    ev.VenueRetired: lambda r, e: ("cord", f"{e.venue} RETIRED “{e.reason}” by {r.actor}"),
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

@@ -1,5 +1,6 @@
 """From desk.yaml to the things the guard works with: venues, strategy hosts, the cord's plan, the description."""
 
+import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,12 @@ from console.desk.events import DeskDescribed, MonitorInfo, StrategyInfo, VenueI
 def limits_of(limits: Limits) -> dict[str, Decimal]:
     """The limits by name, as monitors ask for them."""
     return {name: Decimal(getattr(limits, name)) for name in Limits.__dataclass_fields__}
+
+
+def limits_hash(limits: Limits) -> str:
+    """SHA-256 of what the limits say, however they are written."""
+    told = "\n".join(f"{name} {value.normalize():f}" for name, value in sorted(limits_of(limits).items()))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def connect(venue: VenueConfig) -> Venue:
@@ -48,6 +55,8 @@ def described(config: DeskConfig, accounts: Mapping[str, str], monitors: tuple[M
         config_hash=config.hash,
         quiet_seconds=config.cord.quiet_seconds,
         monitors=monitors,
+        limits_hash=limits_hash(config.limits),
+        green_seconds=config.cord.green_seconds,
     )
 
 
