@@ -1,17 +1,26 @@
 """The two files that strategies obey: the latch, and gate.json with its lease.
 
-The latch is one JSON object a line, one line a standing pull, only ever appended to here; every reader of the gate
-looks at it first, and no writer of gate.json can clear it. If it can not be written, gate.json is unlinked, which works
-even on a full disk: an absent gate is HALTED.
+The latch is one JSON object a line, one line a standing pull; every reader of the gate looks at it first, and no writer
+of gate.json can clear it. Hands that pull append to it. Only a resume takes lines out (`clear`), by writing the file
+anew beside it and renaming; both hold flock(2) on the file, and both look, once they hold it, whether it still is the
+file of that name. If a pull can not be written, gate.json is unlinked, which works even on a full disk: an absent gate
+is HALTED.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import threading
 import time
+from collections.abc import Collection
 from typing import Any
 
 from console.desk.gate import LEASE_NS, UNREADABLE, latch_entries
+from console.desk.pull import Level, Scope
+
+APPEND_WAITS = 0.25
+CLEAR_WAITS = 2.0
 
 
 def boot_id() -> str:
@@ -27,17 +36,140 @@ def boot_now() -> int:
 
 def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int) -> tuple[str, str]:
     """Add a pull to the latch and wait for the disk. Returns `("", "")`, or `(what failed, what was done instead)`;
-    never raises. Setting the same pull twice leaves it there once."""
+    never raises. Setting the same pull twice leaves it there once. A resume that holds the file is waited for a moment;
+    then the line is written all the same, and gate.json is unlinked, because that line may be lost."""
     path = os.path.join(folder, "cord.latch")
     entry = {"v": 1, "id": pull, "level": level, "scope": scope, "actor": actor, "ts": ts}
     line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    alone = True
     try:
-        if not _made(path, line):
-            _append(path, line, pull)
+        while not _made(path, line):
+            with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
+                alone = _append(path, line, pull)
+                break
         sync_folder(folder)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
-    return "", ""
+    return ("", "") if alone else ("cord.latch: another hand holds it", _unlink_gate(folder))
+
+
+def _made(path: str, line: bytes) -> bool:
+    """Make the latch with its first line in it, so that nobody ever reads an empty one. False where it is there."""
+    if os.path.lexists(path):
+        return False
+    new = f"{path}.{os.getpid()}.{threading.get_ident()}"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
+    try:
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+        os.link(new, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.close(descriptor)
+        os.unlink(new)
+    return True
+
+
+def _append(path: str, line: bytes, pull: str) -> bool:
+    """Whether no resume held the file meanwhile. Raises OSError."""
+    descriptor, alone = _hold(path, APPEND_WAITS)
+    try:
+        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        if f'"id": "{pull}"'.encode() not in held:
+            torn = b"" if held.endswith(b"\n") or not held else b"\n"
+            os.write(descriptor, torn + line)
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return alone
+
+
+def clear(folder: str, pulls: Collection[str]) -> None:
+    """Take resumed pulls out of the latch, and nothing else; without any line left the file goes. A line that can not
+    be read (torn by a crash) goes only together with a stop of the whole desk that was written after it. Raises OSError
+    where the latch stays as it is."""
+    path = os.path.join(folder, "cord.latch")
+    try:
+        descriptor, alone = _hold(path, CLEAR_WAITS)
+    except FileNotFoundError:
+        return
+    try:
+        if not alone:
+            raise OSError(None, "another hand holds cord.latch")
+        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0).splitlines()
+        kept = _without(held, pulls)
+        if kept == held and held:
+            return
+        if kept:
+            _rewrite(path, b"".join(line + b"\n" for line in kept))
+        else:
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+    sync_folder(folder)
+
+
+def _without(lines: list[bytes], pulls: Collection[str]) -> list[bytes]:
+    """The lines that stay, in their order."""
+    kept: list[bytes] = []
+    covered = False
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+            level, scope = Level(entry["level"]), Scope.parse(entry["scope"])
+            if entry["id"] not in pulls:
+                kept.append(line)
+            elif scope.kind == "desk" and level.cancels:
+                covered = True
+        except UNREADABLE:
+            if not covered:
+                kept.append(line)
+    return kept[::-1]
+
+
+def _rewrite(path: str, data: bytes) -> None:
+    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(path + ".new", path)
+
+
+def _hold(path: str, seconds: float) -> tuple[int, bool]:
+    """The latch, opened, and whether it is locked: False where another hand held it for all of `seconds`. Closing it
+    unlocks it. Raises OSError, FileNotFoundError where there is none."""
+    deadline = time.monotonic() + seconds
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        try:
+            locked = _locked(descriptor)
+            if (locked and _is_at(descriptor, path)) or (not locked and time.monotonic() > deadline):
+                return descriptor, locked
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if not locked:
+            time.sleep(0.005)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether the open file still has its name: a resume may have put another in its place."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _made(path: str, line: bytes) -> bool:

@@ -337,7 +337,7 @@ def _monitor_sampled(state: DeskState, record: Record, event: ev.MonitorSampled)
 
 
 def _gate_changed(state: DeskState, record: Record, event: ev.GateChanged) -> DeskState:
-    since = state.nameless_at if event.nameless and state.nameless else record.ts
+    since = state.nameless_at if event.nameless == state.nameless else record.ts
     changed: DeskState = _with(state, gate=event, nameless=event.nameless, nameless_at=since if event.nameless else 0)
     return changed
 
