@@ -13,6 +13,7 @@ from console.config import ConfigError, find, glance
 from console.desk.pull import Scope
 from console.desk.resume import Asked, Judgement, Outcome
 from console.desk.source import Attached
+from console.desk.words import share
 from console.guard.client import SILENCE_SECONDS, GuardClient
 from console.processes import listens
 
@@ -57,7 +58,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def _lines(judgement: Judgement) -> None:
-    print(f"resume {', '.join(judgement.pulls) or 'the size'} at {judgement.size * 100:f} %")
+    print(f"resume {', '.join(judgement.pulls) or 'the size'} at {share(judgement.size)}")
     print_table(
         [
             ("✓" if proof.holds else "✗", proof.id, proof.said, f"→ {proof.way}" if proof.way else "")

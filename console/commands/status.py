@@ -5,7 +5,7 @@ from console.commands.output import print_json, print_table
 from console.desk.moment import Look, Moment
 from console.desk.pull import GateState
 from console.desk.state import MonitorState, PullState, StrategyState, VenueState
-from console.desk.words import NONE, age, clock, count, signed
+from console.desk.words import NONE, age, clock, count, share, signed
 
 GUARD_DOWN = 1
 
@@ -45,11 +45,11 @@ def _gate_line(moment: Moment) -> str:
     if tightest is None:
         return "gate: nothing recorded yet"
     why = f": {gate.because}" if gate is not None and gate.state is tightest and gate.because else ""
-    share = f" {gate.size_factor * 100:f} %" if gate is not None and tightest is GateState.REDUCED else ""
-    told = f"gate {tightest}{share}{why}"
+    part = f" {share(gate.size_factor)}" if gate is not None and tightest is GateState.REDUCED else ""
+    told = f"gate {tightest}{part}{why}"
     narrower = [f"{pull.level.gate} for {pull.scope}" for pull in moment.state.pulls.values() if pull.scope != "desk"]
     if narrower and tightest is not GateState.HALTED:
-        told = f"gate {tightest}{share} for the desk, {', '.join(dict.fromkeys(narrower))}"
+        told = f"gate {tightest}{part} for the desk, {', '.join(dict.fromkeys(narrower))}"
     return told
 
 

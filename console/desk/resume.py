@@ -14,7 +14,7 @@ from console.desk.pull import Scope, Verdict
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState, PullState, VenueState, covers_nameless
 from console.desk.timeline import some
-from console.desk.words import age, amount, clock, count
+from console.desk.words import age, amount, clock, count, share
 
 REDUCED = Decimal("0.25")
 SIZES = ("25", "100", "former")
@@ -302,9 +302,9 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if asked.size == "former":
         if asked.cause != Cause.MISTAKEN:
             return proof(False, "the former size is for a mistaken pull alone", "--size 25", "s")
-        return proof(True, f"back to {state.size * 100:f} %, as before the pull")
+        return proof(True, f"back to {share(state.size)}, as before the pull")
     if asked.size == "25":
-        return proof(True, f"{wanted_size(state, asked) * 100:f} % for one full session")
+        return proof(True, f"{share(wanted_size(state, asked))} for one full session")
     if pulls or state.pulls:
         said = "100 % comes only after one full session at 25 % without an incident"
         return proof(False, said, "--size 25 first", "s")

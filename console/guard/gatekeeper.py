@@ -24,7 +24,7 @@ from console.desk.events import AnyEvent, GateChanged, Pulled
 from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
-from console.desk.words import clock
+from console.desk.words import clock, share
 from console.guard.aside import Aside
 from console.guard.hub import Hub
 
@@ -74,7 +74,7 @@ def wanted(size: Decimal, nameless: str, pulls: Iterable[Pull]) -> Wanted:
     """The gate that follows from the size that was resumed at, a halt without a name, and the pulls that stand."""
     gate = Wanted()
     if size < 1:
-        gate = Wanted(GateState.REDUCED, size, f"resumed at {size * 100:f} %")
+        gate = Wanted(GateState.REDUCED, size, f"resumed at {share(size)}")
     for pull in pulls:
         gate = gate.tightened(pull.level, pull.scope, f"{pull.level} {pull.scope} by {pull.actor}")
     if nameless:

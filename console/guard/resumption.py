@@ -19,11 +19,11 @@ from adapters.base import Acked, Ok, Read, Refused, StrategyHost, Unknown, Venue
 from console.config import ConfigError, load
 from console.cord.thread import CordThread
 from console.desk import events as ev
-from console.desk.moment import Moment
 from console.desk.pull import Level, Scope
-from console.desk.reconcile import IN_FLIGHT_FOR, Comparison, compare
+from console.desk.reconcile import compare_settled
 from console.desk.resume import Asked, Judgement, Outcome, Seen, Unresumable, chosen, judge, venues_of
 from console.desk.state import DeskState, StrategyState, VenueState, covers_nameless
+from console.desk.words import share
 from console.guard.aside import beside
 from console.guard.desk import limits_hash
 from console.guard.gatekeeper import GateKeeper
@@ -109,7 +109,7 @@ class Resumption:
             strategies={row.info.name: row for row in strategies},
         )
         now = self._hub.clock()
-        return Seen(now, began, _compared(fresh, now), *limits, journal=self._journal_trouble())
+        return Seen(now, began, compare_settled(fresh, now), *limits, journal=self._journal_trouble())
 
     async def _venue(self, row: VenueState) -> VenueState:
         venue = self._venues[row.info.name]
@@ -245,7 +245,7 @@ class Resumption:
         shut = [f"{pull.level} {pull.scope} by {pull.actor} ({pull.id})" for pull in state.pulls.values()]
         if shut:
             return f"{cleared} resumed; the gate stays shut for {', '.join(shut)}"
-        return f"{cleared} resumed; the gate is open at {judgement.size * 100:f} %"
+        return f"{cleared} resumed; the gate is open at {share(judgement.size)}"
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         async def run() -> None:
@@ -280,12 +280,6 @@ def _about(state: DeskState, strategy: str) -> dict[str, str]:
         "strategy": strategy,
         "venue": state.strategies[strategy].info.venue if strategy in state.strategies else "",
     }
-
-
-def _compared(state: DeskState, now: int) -> Comparison:
-    """What differs now, by its class: under a proven stop nothing is in flight any more."""
-    first = compare(Moment(state=state, now=now - IN_FLIGHT_FOR, live=False))
-    return compare(Moment(state=state, now=now, live=False), first)
 
 
 def _why(read: "Read[Any]") -> str:
