@@ -17,13 +17,15 @@ import msgspec
 
 from adapters.base import Acked, Ok, Read, Refused, StrategyHost, Unknown, Venue, Write
 from console.config import ConfigError, load
+from console.cord.plan import covers_account
 from console.cord.thread import CordThread
 from console.desk import events as ev
+from console.desk.moment import Moment
 from console.desk.pull import Level, Scope
-from console.desk.reconcile import compare_settled
+from console.desk.reconcile import IN_FLIGHT_FOR, compare, compare_settled
 from console.desk.resume import Asked, Judgement, Outcome, Seen, Unresumable, chosen, judge, venues_of
 from console.desk.state import DeskState, StrategyState, VenueState, covers_nameless
-from console.desk.words import share
+from console.desk.words import SECOND, share
 from console.guard.aside import beside
 from console.guard.desk import limits_hash
 from console.guard.gatekeeper import GateKeeper
@@ -33,6 +35,7 @@ READ_SECONDS = 20.0
 DISK_SECONDS = 10.0
 LET_GO_SECONDS = 10.0
 STALLED_SECONDS = 1.0
+LOOK_SECONDS = 1
 
 
 class Resumption:
@@ -89,27 +92,39 @@ class Resumption:
 
     async def _judge(self, asked: Asked) -> Judgement:
         pulls = chosen(self._hub.state, asked)
-        seen = await self._see([row.info.name for row in venues_of(self._hub.state, pulls)])
+        names = [row.info.name for row in venues_of(self._hub.state, pulls)]
+        still = bool(pulls) and all(pull.level.cancels and covers_account(Scope.parse(pull.scope)) for pull in pulls)
+        seen = await self._see(names, still=still)
         return judge(self._hub.state, asked, seen)
 
     # --- seeing ------------------------------------------------------------------------------------------------------
 
-    async def _see(self, names: list[str]) -> Seen:
-        """Read everything about these venues anew: broker truth, the books, the limits on disk."""
-        state, began = self._hub.state, self._hub.clock()
+    async def _see(self, names: list[str], *, still: bool) -> Seen:
+        """Look at these venues anew. Where they stand `still`, one look tells; where somebody trades on, a difference
+        counts once it is old, as everywhere."""
+        began = self._hub.clock()
+        limits, fresh = await asyncio.gather(self._limits(), self._fresh(names))
+        now = self._hub.clock()
+        comparison = compare_settled(fresh, now) if still else compare(Moment(state=fresh, now=now, live=False))
+        while comparison.in_flight and now - began < IN_FLIGHT_FOR + LOOK_SECONDS * SECOND:
+            await asyncio.sleep(LOOK_SECONDS)
+            fresh, now = await self._fresh(names), self._hub.clock()
+            comparison = compare(Moment(state=fresh, now=now, live=False), comparison)
+        return Seen(self._hub.clock(), began, comparison, *limits, journal=self._journal_trouble())
+
+    async def _fresh(self, names: list[str]) -> DeskState:
+        """The state with these venues alone, and everything about them read anew."""
+        state = self._hub.state
         books = [row for row in state.strategies.values() if row.info.venue in names]
-        limits, venues, strategies = await asyncio.gather(
-            self._limits(),
+        venues, strategies = await asyncio.gather(
             asyncio.gather(*(self._venue(state.venues[name]) for name in names)),
             asyncio.gather(*(self._book(row) for row in books)),
         )
-        fresh = msgspec.structs.replace(
+        return msgspec.structs.replace(
             state,
             venues={row.info.name: row for row in venues},
             strategies={row.info.name: row for row in strategies},
         )
-        now = self._hub.clock()
-        return Seen(now, began, compare_settled(fresh, now), *limits, journal=self._journal_trouble())
 
     async def _venue(self, row: VenueState) -> VenueState:
         venue = self._venues[row.info.name]

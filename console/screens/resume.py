@@ -57,7 +57,7 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
         self._asked = Asked(scope="desk", cause=Cause.OWN_FIX.value)
         self._outcome: Outcome | None = None
         self._as_of = 0
-        self._busy = False
+        self._busy = self._asking = False
 
     @property
     def guard(self) -> ResumeConsole:
@@ -88,17 +88,19 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
         self.query_one("#foot", Lines).show([view.foot(self._as_of, moment, self._busy, width)])
 
     def _prove(self) -> None:
-        if not self._busy:
+        if not (self._busy or self._asking):
+            self._asking = True
             self.guard.ask_resume("prove", self._asked, self._told)
 
     def _told(self, outcome: Outcome) -> None:
+        self._asking = False
         self._outcome, self._as_of = outcome, self.console.moment.now
         self.refresh_moment()
 
     def _ask(self, **changes: str) -> None:
         """Something else is wanted: what was proven for the former wish proves nothing."""
         self._asked = msgspec.structs.replace(self._asked, **changes)
-        self._outcome = None
+        self._outcome, self._asking = None, False
         self.refresh_moment()
         self._prove()
 
@@ -132,7 +134,7 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
         if event.prompt.id in ("text", "checked"):
             self._ask(**{event.prompt.id: event.text})
         elif event.text and not self._busy:
-            self._busy = True
+            self._busy, self._asking = True, False
             self.guard.ask_resume("resume", msgspec.structs.replace(self._asked, confirm=event.text), self._carried)
             self.refresh_moment()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,55 @@ def test_any_other_pull_keeps_the_gate_shut(quiet_desk: DeskProcesses) -> None:
     assert (told["state"], told["scopes"]) == ("OPEN", {"venue:sim2": "HALTED"})
     assert resume(desk, "--venue", "sim2", "--size", "former", *MISTAKEN)[0] == 0
     assert not (desk.state_dir / "cord.latch").exists()
+
+
+def test_a_pull_that_races_a_resume_is_never_cleared_by_it(quiet_desk: DeskProcesses) -> None:
+    desk = quiet_desk
+    for wait in (0.0, 0.25, 0.5, 0.75):
+        first = pull(desk)
+        wait_verified(desk, first)
+        command = [
+            *ANDON,
+            "--desk",
+            str(desk.file),
+            "resume",
+            "--all",
+            "--size",
+            "former",
+            "--confirm",
+            "test",
+            *MISTAKEN,
+        ]
+        asking = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(wait)
+        second = pull(desk)
+        halted = gate(desk)["state"]
+        code = asking.wait(60)
+        resumed = {name for event in desk.journaled(ev.Resumed) for name in event.pulls}
+        if second not in resumed:  # else the resume was asked after it, and saw it proven
+            assert halted == gate(desk)["state"] == "HALTED"
+            assert second in [entry["id"] for entry in latch.standing(str(desk.state_dir)) or []]
+            assert second in desk.folded().pulls
+        assert code in (0, 5)
+        for name in desk.folded().pulls:
+            wait_verified(desk, name)
+        if desk.folded().pulls:
+            assert resume(desk, "--all", "--size", "former", *MISTAKEN)[0] == 0
+        wait_until(lambda: gate(desk)["state"] == "OPEN", "the gate is open")
+
+
+def test_a_strategy_that_the_cord_disabled_runs_again_and_one_that_a_person_disabled_does_not(tmp_path: Path) -> None:
+    with DeskProcesses(tmp_path, quiet_seconds=1, broker_arguments=("--speed", "60")) as desk:
+        strategies = desk.strategies
+        assert strategies is not None
+        strategies.ask("maker", "/disable", "POST")
+        name = pull(desk, "strategy:momentum", "L2")
+        wait_until(lambda: not strategies.state("momentum")["enabled"], "momentum is disabled")
+        assert desk.wait_journaled(ev.StrategyChanged, lambda event: event.detail == ev.BY_CORD).strategy == "momentum"
+        wait_verified(desk, name)
+        wait_until(lambda: resume(desk, "--strategy", "momentum", "--size", "former", *MISTAKEN)[0] == 0, "resumed")
+        assert strategies.state("momentum")["enabled"]
+        assert not strategies.state("maker")["enabled"]
 
 
 def test_killed_between_the_steps_a_resume_is_finished_or_never_began(quiet_desk: DeskProcesses) -> None:
