@@ -20,6 +20,7 @@ from console.desk.gate import LEASE_NS, UNREADABLE, latch_entries
 from console.desk.pull import Level, Scope
 
 APPEND_WAITS = 0.25
+APPEND_TRIES = 20
 CLEAR_WAITS = 2.0
 
 
@@ -43,10 +44,14 @@ def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts:
     line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
     alone = True
     try:
-        while not _made(path, line):
+        for _ in range(APPEND_TRIES):
+            if _made(path, line):
+                break
             with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
                 alone = _append(path, line, pull)
                 break
+        else:
+            raise OSError(None, "it can neither be made nor opened")
         sync_folder(folder)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
@@ -159,7 +164,7 @@ def _hold(path: str, seconds: float) -> tuple[int, bool]:
 def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:  # another hand's, or a file system without locks: both mean that we are not alone for sure
         return False
     return True
 
@@ -170,36 +175,6 @@ def _is_at(descriptor: int, path: str) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-def _made(path: str, line: bytes) -> bool:
-    """Make the latch with its first line in it, so that nobody ever reads an empty one. False where it is there."""
-    if os.path.lexists(path):
-        return False
-    new = f"{path}.{os.getpid()}.{threading.get_ident()}"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
-    try:
-        os.write(descriptor, line)
-        os.fsync(descriptor)
-        os.link(new, path)
-    except FileExistsError:
-        return False
-    finally:
-        os.close(descriptor)
-        os.unlink(new)
-    return True
-
-
-def _append(path: str, line: bytes, pull: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
-    try:
-        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-        if f'"id": "{pull}"'.encode() not in held:
-            torn = b"" if held.endswith(b"\n") or not held else b"\n"
-            os.write(descriptor, torn + line)
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unlink_gate(folder: str) -> str:
