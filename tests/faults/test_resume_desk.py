@@ -59,6 +59,20 @@ def wait_verified(desk: DeskProcesses, name: str) -> None:
     wait_until(lambda: (known := desk.folded().pulls.get(name)) and known.verdict is Verdict.VERIFIED, "VERIFIED")
 
 
+def start_resume(desk: DeskProcesses, *arguments: str) -> "subprocess.Popen[bytes]":
+    command = [*ANDON, "--desk", str(desk.file), "resume", "--confirm", "test", *MISTAKEN, *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def suspended(desk: DeskProcesses) -> None:
+    """A pull that is VERIFIED, and a venue that the cord suspended because of an order that came after it."""
+    name = pull(desk)
+    wait_verified(desk, name)
+    desk.broker.control("POST", "/orders", {"venue": "sim1", "count": 1, "prefix": "momentum-"})
+    wait_until(lambda: "sim1" in desk.folded().suspended, "an order after the pull suspends the venue")
+    wait_verified(desk, name)
+
+
 def gate(desk: DeskProcesses) -> dict[str, Any]:
     told: dict[str, Any] = desk.http("GET", "/gate")[1]
     return told
@@ -221,19 +235,10 @@ def test_a_strategy_that_the_cord_disabled_runs_again_and_one_that_a_person_disa
 def test_killed_between_the_steps_a_resume_is_finished_or_never_began(quiet_desk: DeskProcesses) -> None:
     """The latch is held by this test, so that the guard stands between the record and the next step."""
     desk = quiet_desk
-    name = pull(desk)
-    wait_verified(desk, name)
-    desk.broker.control("POST", "/orders", {"venue": "sim1", "count": 1, "prefix": "momentum-"})
-    wait_until(lambda: "sim1" in desk.folded().suspended, "an order after the pull suspends the venue")
-    wait_verified(desk, name)
+    suspended(desk)
     with (desk.state_dir / "cord.latch").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        asking = subprocess.Popen(
-            [*ANDON, "--desk", str(desk.file), "resume", "--size", "25", "--confirm", "test", *MISTAKEN],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        asking = start_resume(desk, "--size", "25")
         desk.wait_journaled(ev.Resumed)
         assert gate(desk)["state"] == "HALTED"
         desk.stop_guard(signal.SIGKILL)
@@ -250,6 +255,21 @@ def test_killed_between_the_steps_a_resume_is_finished_or_never_began(quiet_desk
     again = pull(desk, level="L3")
     wait_verified(desk, again)
     assert not desk.folded().suspended, "what was sent between two pulls is no order after the second"
+
+
+def test_a_lift_whose_answer_was_lost_is_looked_at_and_not_sent_again(quiet_desk: DeskProcesses) -> None:
+    desk = quiet_desk
+    suspended(desk)
+    desk.broker.fault("hang", "sim1", methods=["PATCH"])
+    asking = start_resume(desk, "--size", "25")
+    desk.wait_journaled(ev.CordSent, lambda event: event.what == "unsuspend")
+    desk.stop_guard(signal.SIGKILL)
+    assert asking.wait(60) != 5
+    desk.broker.clear()
+    desk.start_guard()
+    wait_until(lambda: not desk.folded().suspended, "the venue is seen to be free")
+    wait_until(lambda: gate(desk)["state"] == "REDUCED", "the gate at 25 %")
+    assert len([event for event in desk.journaled(ev.CordSent) if event.what == "unsuspend"]) == 1
 
 
 def test_a_gate_that_somebody_removed_comes_back_with_a_stop_of_the_whole_desk(quiet_desk: DeskProcesses) -> None:
