@@ -2,9 +2,9 @@
 
 The latch is one JSON object a line, one line a standing pull; every reader of the gate looks at it first, and no writer
 of gate.json can clear it. Hands that pull append to it. Only a resume takes lines out (`clear`), by writing the file
-anew beside it and renaming; both hold flock(2) on the file, and both look, once they hold it, whether it still is the
-file of that name. If a pull can not be written, gate.json is unlinked, which works even on a full disk: an absent gate
-is HALTED.
+anew beside it and renaming; it holds flock(2) on the file alone, hands share it, and all look, once they hold it,
+whether it still is the file of that name. If a pull can not be written, gate.json is unlinked, which works even on a
+full disk: an absent gate is HALTED.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from console.desk.gate import LEASE_NS, UNREADABLE, latch_entries
 from console.desk.pull import Level, Scope
 
 APPEND_WAITS = 0.25
+APPEND_WAITS_ON = 5.0
 APPEND_TRIES = 20
 CLEAR_WAITS = 2.0
 
@@ -38,24 +39,24 @@ def boot_now() -> int:
 def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int) -> tuple[str, str]:
     """Add a pull to the latch and wait for the disk. Returns `("", "")`, or `(what failed, what was done instead)`;
     never raises. Setting the same pull twice leaves it there once. A resume that holds the file is waited for a moment;
-    then the line is written all the same, and gate.json is unlinked, because that line may be lost."""
+    then gate.json is unlinked, which is HALTED as well, and the line is written as soon as the resume lets go."""
     path = os.path.join(folder, "cord.latch")
     entry = {"v": 1, "id": pull, "level": level, "scope": scope, "actor": actor, "ts": ts}
     line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-    alone = True
+    fallback = ""
     try:
         for _ in range(APPEND_TRIES):
             if _made(path, line):
                 break
             with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
-                alone = _append(path, line, pull)
+                fallback = _append(folder, line, pull)
                 break
         else:
             raise OSError(None, "it can neither be made nor opened")
         sync_folder(folder)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
-    return ("", "") if alone else ("cord.latch: another hand holds it", _unlink_gate(folder))
+    return ("cord.latch: a resume held it for too long", fallback) if fallback else ("", "")
 
 
 def _made(path: str, line: bytes) -> bool:
@@ -76,9 +77,14 @@ def _made(path: str, line: bytes) -> bool:
     return True
 
 
-def _append(path: str, line: bytes, pull: str) -> bool:
-    """Whether no resume held the file meanwhile. Raises OSError."""
-    descriptor, alone = _hold(path, APPEND_WAITS)
+def _append(folder: str, line: bytes, pull: str) -> str:
+    """What was done instead while a resume held the file for too long, "" where none did. Raises OSError."""
+    path, fallback = os.path.join(folder, "cord.latch"), ""
+    descriptor, held_it = _hold(path, fcntl.LOCK_SH, APPEND_WAITS)
+    if not held_it:
+        os.close(descriptor)
+        fallback = _unlink_gate(folder)
+        descriptor, _ = _hold(path, fcntl.LOCK_SH, APPEND_WAITS_ON)
     try:
         held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         if f'"id": "{pull}"'.encode() not in held:
@@ -87,7 +93,7 @@ def _append(path: str, line: bytes, pull: str) -> bool:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return alone
+    return fallback
 
 
 def clear(folder: str, pulls: Collection[str]) -> None:
@@ -96,7 +102,7 @@ def clear(folder: str, pulls: Collection[str]) -> None:
     where the latch stays as it is."""
     path = os.path.join(folder, "cord.latch")
     try:
-        descriptor, alone = _hold(path, CLEAR_WAITS)
+        descriptor, alone = _hold(path, fcntl.LOCK_EX, CLEAR_WAITS)
     except FileNotFoundError:
         return
     try:
@@ -143,14 +149,14 @@ def _rewrite(path: str, data: bytes) -> None:
     os.replace(path + ".new", path)
 
 
-def _hold(path: str, seconds: float) -> tuple[int, bool]:
-    """The latch, opened, and whether it is locked: False where another hand held it for all of `seconds`. Closing it
-    unlocks it. Raises OSError, FileNotFoundError where there is none."""
+def _hold(path: str, how: int, seconds: float) -> tuple[int, bool]:
+    """The latch, opened, and whether it is locked: False where another hand kept us from it for all of `seconds`.
+    Closing it unlocks it. Raises OSError, FileNotFoundError where there is none."""
     deadline = time.monotonic() + seconds
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         try:
-            locked = _locked(descriptor)
+            locked = _locked(descriptor, how)
             if (locked and _is_at(descriptor, path)) or (not locked and time.monotonic() > deadline):
                 return descriptor, locked
         except BaseException:
@@ -161,9 +167,9 @@ def _hold(path: str, seconds: float) -> tuple[int, bool]:
             time.sleep(0.005)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError:  # another hand's, or a file system without locks: both mean that we are not alone for sure
         return False
     return True

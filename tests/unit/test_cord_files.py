@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -245,7 +246,7 @@ def test_a_right_command_line_is_understood() -> None:
 def _pull_again_and_again(folder: str, hand: int, times: int) -> None:
     for number in range(times):
         about = {"level": "L3", "scope": "desk", "actor": "ana", "ts": 1}
-        assert latch.set_latch(folder, pull=f"h{hand}n{number}", **about) == ("", "")
+        latch.set_latch(folder, pull=f"h{hand}n{number}", **about)  # on a loaded machine it may have had to wait
 
 
 def test_a_resume_that_races_pulls_takes_out_what_it_names_and_loses_none(tmp_path: Path) -> None:
@@ -258,8 +259,12 @@ def test_a_resume_that_races_pulls_takes_out_what_it_names_and_loses_none(tmp_pa
     resumed: set[str] = set()
     while any(hand.is_alive() for hand in hands):
         seen = {entry["id"] for entry in latch.standing(str(tmp_path)) or []}
-        resumed |= {name for name in seen if name.startswith("h0")}
-        latch.clear(str(tmp_path), resumed)
+        named = resumed | {name for name in seen if name.startswith("h0")}
+        try:
+            latch.clear(str(tmp_path), named)
+        except OSError:
+            continue  # the hands left it no moment; a guard tries again in a second
+        resumed = named
         for entry in latch.standing(str(tmp_path)) or []:
             assert entry["id"] not in resumed
     for hand in hands:
@@ -279,12 +284,18 @@ def test_a_pull_does_not_wait_for_a_resume_that_hangs_and_shuts_the_gate_otherwi
     latch.set_latch(str(tmp_path), pull="p1", scope="venue:sim2", **about)
     with (tmp_path / "cord.latch").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        error, fallback = latch.set_latch(str(tmp_path), pull="p2", scope="desk", **about)
-        assert "another hand" in error
-        assert "removed" in fallback
-        assert ask(tmp_path) is GateState.HALTED
-        with pytest.raises(OSError, match="another hand"):
-            latch.clear(str(tmp_path), {"p1"})
+        told: list[tuple[str, str]] = []
+        pulling = threading.Thread(
+            target=lambda: told.append(latch.set_latch(str(tmp_path), pull="p2", scope="desk", **about))
+        )
+        pulling.start()
+        deadline = time.monotonic() + 4
+        while ask(tmp_path) is not GateState.HALTED:
+            assert time.monotonic() < deadline
+        assert [entry["id"] for entry in latch.standing(str(tmp_path)) or []] == ["p1"], "the gate is what shuts it"
+    pulling.join()
+    assert "held it for too long" in told[0][0]
+    assert "removed" in told[0][1]
     assert [entry["id"] for entry in latch.standing(str(tmp_path)) or []] == ["p1", "p2"]
 
 
