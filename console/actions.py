@@ -144,7 +144,7 @@ ACTIONS: tuple[Action, ...] = (
         ("u",),
         "u",
         "Resume",
-        "The way back: what is proven, what is missing and where it is found",
+        "The way back: each proof, and what leads to a missing one",
         "Cord",
         lambda console: console.open_resume(),
         refuses=_nothing_to_resume,
