@@ -19,6 +19,7 @@ class Console(Protocol):
     def comparison(self) -> Comparison: ...
     def show_room(self, name: str) -> None: ...
     def open_cord(self) -> None: ...
+    def open_resume(self) -> None: ...
     def open_filter(self) -> None: ...
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
@@ -78,6 +79,15 @@ def _no_reason(console: Console) -> str:
     return _never_pulled(console) or ("read-only: nothing is written" if console.moment.read_only else "")
 
 
+def _nothing_to_resume(console: Console) -> str:
+    moment = console.moment
+    if moment.read_only:
+        return "read-only: nothing is resumed"
+    if not (moment.state.pulls or moment.state.nameless or moment.state.size < 1):
+        return "the cord has not been pulled"
+    return "only a guard can prove the way back: g starts one" if moment.down else ""
+
+
 def _guard_runs(console: Console) -> str:
     if console.moment.read_only:
         return "read-only: nothing is started"
@@ -128,6 +138,16 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.ask_reason(),
         refuses=_no_reason,
+    ),
+    Action(
+        "resume",
+        ("u",),
+        "u",
+        "Resume",
+        "The way back: each proof, and what leads to a missing one",
+        "Cord",
+        lambda console: console.open_resume(),
+        refuses=_nothing_to_resume,
     ),
     Action(
         "guard",

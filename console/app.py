@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from textual import events, work
 from textual.app import App
 from textual.message import Message
@@ -18,6 +19,7 @@ import themes
 from console.actions import BY_ID, bindings
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
+from console.desk.resume import Asked, Outcome
 from console.desk.source import Cord, Source
 from console.driver import CordDriver
 from console.feed import Feed
@@ -179,6 +181,26 @@ class AndonApp(App[None]):
 
         if not isinstance(self.screen, CordScreen):
             self.push_screen(CordScreen())
+
+    def open_resume(self) -> None:
+        from console.screens.resume import ResumeScreen
+
+        self.push_screen(ResumeScreen())
+
+    @work(group="resume", exclusive=True)
+    async def ask_resume(self, command: str, asked: Asked, told: Callable[[Outcome], None]) -> None:
+        try:
+            answer = await self._source.command(command, **msgspec.structs.asdict(asked))
+            outcome = msgspec.json.decode(answer, type=Outcome)
+        except RuntimeError as refused:
+            outcome = Outcome(False, str(refused))
+        except msgspec.MsgspecError:
+            outcome = Outcome(False, "the guard speaks of proofs in another way: is it of this version?")
+        told(outcome)
+
+    def resumed(self, said: str) -> None:
+        self.show_room("desk")
+        self.notify(said, title="Resumed", timeout=20)
 
     def open_help(self) -> None:
         from console.screens.help import HelpScreen

@@ -125,6 +125,18 @@ def _journal(options: argparse.Namespace) -> int:
     return verify_journal(options.desk, as_json=options.json)
 
 
+def _resume(options: argparse.Namespace) -> int:
+    from console.commands.resume import resume
+
+    return resume(options)
+
+
+def _venue(options: argparse.Namespace) -> int:
+    from console.commands.resume import retire
+
+    return retire(options)
+
+
 def _check(options: argparse.Namespace) -> int:
     from console.commands.check import check
 
@@ -224,6 +236,26 @@ def _parser() -> argparse.ArgumentParser:
     tokens = command("token", _token, "who may use the guard's HTTP", asked)
     tokens.add_argument("what", choices=["list", "add", "revoke"], help="name them, make a new one, take one away")
     tokens.add_argument("name", nargs="?", metavar="NAME", help="whose token; it stands in the journal")
+
+    resume = command("resume", _resume, "take the way back: passes the resume guard", asked)
+    resume.add_argument("--size", required=True, choices=["25", "100", "former"], help="percent of the normal size")
+    which = resume.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_const", const="desk", dest="scope", help="every pull that stands")
+    for kind, letter in (("venue", "V"), ("strategy", "S"), ("symbol", "X")):
+        which.add_argument(
+            f"--{kind}", type=f"{kind}:{{}}".format, dest="scope", metavar=letter, help=f"pulls of this {kind} alone"
+        )
+    which.add_argument("--pull", metavar="ID", default="", help="this pull alone")
+    resume.add_argument("--cause", required=True, choices=["own-fix", "external", "mistaken"], help="why it stopped")
+    resume.add_argument("--text", required=True, metavar="TEXT", help="what the cause was")
+    resume.add_argument("--checked", metavar="TEXT", default="", help="how an own fix was verified outside production")
+    resume.add_argument("--confirm", metavar="DESKNAME", default="", help="the desk's name, typed")
+
+    venue = command("venue", _venue, "take a venue out that is gone for good", anywhere)
+    venue.add_argument("what", choices=["retire"], help="from now on it proves nothing and is asked for no proof")
+    venue.add_argument("venue", metavar="V", help="its name in desk.yaml")
+    venue.add_argument("--reason", required=True, metavar="TEXT", help="why it is gone for good")
+    venue.add_argument("--confirm", metavar="DESKNAME", default="", help="the desk's name, typed")
 
     journal = command("journal", _journal, "prove the journal unchanged", asked)
     journal.add_argument(

@@ -16,6 +16,7 @@ from console.triggers import armed
 
 MODES = ("simulated", "paper", "live")
 LEAST_QUIET_SECONDS = 60
+GREEN_SECONDS = 900
 _NAME = re.compile(r"[a-z0-9_]+")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./]*")
 _PUBLIC_DATA = {"alpaca": "https://data.alpaca.markets"}
@@ -68,7 +69,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class CordConfig:
+    """`green_seconds`: so long an outside thing must have been well again before a resume that blames it."""
+
     quiet_seconds: int
+    green_seconds: int = GREEN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +235,16 @@ def _limits(limits: Table) -> Limits:
 
 
 def _cord(cord: Table, mode: str) -> CordConfig:
-    cord.only("quiet_seconds")
+    cord.only("quiet_seconds", "green_seconds")
     quiet = cord.whole("quiet_seconds", 1, 86_400, LEAST_QUIET_SECONDS)
     if quiet < LEAST_QUIET_SECONDS and mode != "simulated":
         why = f"'quiet_seconds' is {quiet}; in {mode} mode at least {LEAST_QUIET_SECONDS} is expected"
         cord.refuse("quiet_seconds", why)
-    return CordConfig(quiet)
+    green = cord.whole("green_seconds", 1, 86_400, GREEN_SECONDS)
+    if green < GREEN_SECONDS and mode != "simulated":
+        why = f"'green_seconds' is {green}; in {mode} mode at least {GREEN_SECONDS} is expected"
+        cord.refuse("green_seconds", why)
+    return CordConfig(quiet, green)
 
 
 def _http(http: Table) -> HttpConfig:

@@ -49,6 +49,11 @@ PICTURES = (
     Picture("verdict-partial", lambda: scenario.partial().updates, ("v",)),
     Picture("verdict-unknown", lambda: scenario.unknown().updates, ("v",)),
     Picture("verdict-verified", lambda: scenario.verified().updates, ("v",)),
+    Picture("resume-refused", lambda: scenario.parted().updates, ("u", "t", *"loop", "enter")),
+    Picture(
+        "resume-ready", lambda: scenario.reconciled().updates, ("u", "c", "c", "s", "s", "t", *"test pull", "enter")
+    ),
+    Picture("desk-reduced", lambda: scenario.reduced().updates),
     Picture("help", lambda: scenario.calm().updates, ("question_mark",)),
 )
 
@@ -63,7 +68,7 @@ async def draw(picture: Picture, size: tuple[int, int], theme: str = "dark") -> 
     """The picture as SVG."""
     clock = Clock()
     clock.now -= int(picture.earlier * SECOND)
-    app = AndonApp(scenario.FakeSource(picture.updates()), scenario.RecordingCord(), clock=clock, theme=theme)
+    app = AndonApp(scenario.JudgingSource(picture.updates()), scenario.RecordingCord(), clock=clock, theme=theme)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await pilot.press(*picture.press)

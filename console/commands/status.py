@@ -5,7 +5,7 @@ from console.commands.output import print_json, print_table
 from console.desk.moment import Look, Moment
 from console.desk.pull import GateState
 from console.desk.state import MonitorState, PullState, StrategyState, VenueState
-from console.desk.words import NONE, age, clock, count, signed
+from console.desk.words import NONE, age, clock, count, share, signed
 
 GUARD_DOWN = 1
 
@@ -45,10 +45,11 @@ def _gate_line(moment: Moment) -> str:
     if tightest is None:
         return "gate: nothing recorded yet"
     why = f": {gate.because}" if gate is not None and gate.state is tightest and gate.because else ""
-    told = f"gate {tightest}{why}"
+    part = f" {share(gate.size_factor)}" if gate is not None and tightest is GateState.REDUCED else ""
+    told = f"gate {tightest}{part}{why}"
     narrower = [f"{pull.level.gate} for {pull.scope}" for pull in moment.state.pulls.values() if pull.scope != "desk"]
     if narrower and tightest is not GateState.HALTED:
-        told = f"gate {tightest} for the desk, {', '.join(dict.fromkeys(narrower))}"
+        told = f"gate {tightest}{part} for the desk, {', '.join(dict.fromkeys(narrower))}"
     return told
 
 
@@ -71,6 +72,15 @@ def _venue_row(moment: Moment, row: VenueState) -> tuple[str, ...]:
     orders = _read(moment, count(len(row.orders), "open order"), row.orders_as_of, row.orders_unknown)
     positions = _read(moment, count(len(row.positions), "position"), row.positions_as_of, row.positions_unknown)
     day = NONE if row.day_pct is None else f"{signed(row.day_pct)} %, {_ago(moment, row.account_as_of)}"
+    if row.retired:
+        return (
+            "venue",
+            row.info.name,
+            f"RETIRED: {row.retired}",
+            "it is asked for no proof",
+            "the cord still tries it",
+            "",
+        )
     return ("venue", row.info.name, answers, orders, positions, f"day {day}")
 
 
@@ -109,10 +119,12 @@ def _facts(moment: Moment) -> dict[str, object]:
         "mode": state.mode,
         "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
         "gate": state.gate_state,
+        "size": state.size,
         "pulls": {pull.id: _pull_facts(pull) for pull in state.pulls.values()},
         "venues": {
             name: {
                 "answers": row.answers,
+                "retired": row.retired,
                 "why": row.why,
                 "orders": len(row.orders),
                 "orders_age_s": _seconds(moment, row.orders_as_of),

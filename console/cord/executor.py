@@ -159,6 +159,15 @@ class Executor:
             task = Task.adopt(request, name, inherited.quiet, began, inherited.proven.get(name))
             self._give(name, task, None, inherited)
 
+    def drop(self, pulls: frozenset[str], seconds: float) -> None:
+        """Stop working at pulls that were resumed; waits at most `seconds` for the venues' threads to let go."""
+        self._pulls -= pulls
+        with self._mutex:
+            self._waiting = [each for each in self._waiting if each[1].request.id not in pulls]
+        deadline = time.monotonic() + seconds
+        for done in [worker.drop(pulls) for worker in list(self._workers.values())]:
+            done.wait(max(0.0, deadline - time.monotonic()))
+
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
         left to close, and tries venues again that could not be opened."""

@@ -1,17 +1,28 @@
 """The two files that strategies obey: the latch, and gate.json with its lease.
 
-The latch is one JSON object a line, one line a standing pull, only ever appended to here; every reader of the gate
-looks at it first, and no writer of gate.json can clear it. If it can not be written, gate.json is unlinked, which works
-even on a full disk: an absent gate is HALTED.
+The latch is one JSON object a line, one line a standing pull; every reader of the gate looks at it first, and no writer
+of gate.json can clear it. Hands that pull append to it. Only a resume takes lines out (`clear`), by writing the file
+anew beside it and renaming; it holds flock(2) on the file alone, hands share it, and all look, once they hold it,
+whether it still is the file of that name. If a pull can not be written, gate.json is unlinked, which works even on a
+full disk: an absent gate is HALTED.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import threading
 import time
+from collections.abc import Collection
 from typing import Any
 
 from console.desk.gate import LEASE_NS, UNREADABLE, latch_entries
+from console.desk.pull import Level, Scope
+
+APPEND_WAITS = 0.25
+APPEND_WAITS_ON = 5.0
+APPEND_TRIES = 20
+CLEAR_WAITS = 2.0
 
 
 def boot_id() -> str:
@@ -27,17 +38,25 @@ def boot_now() -> int:
 
 def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int) -> tuple[str, str]:
     """Add a pull to the latch and wait for the disk. Returns `("", "")`, or `(what failed, what was done instead)`;
-    never raises. Setting the same pull twice leaves it there once."""
+    never raises. Setting the same pull twice leaves it there once. A resume that holds the file is waited for a moment;
+    then gate.json is unlinked, which is HALTED as well, and the line is written as soon as the resume lets go."""
     path = os.path.join(folder, "cord.latch")
     entry = {"v": 1, "id": pull, "level": level, "scope": scope, "actor": actor, "ts": ts}
     line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    fallback = ""
     try:
-        if not _made(path, line):
-            _append(path, line, pull)
+        for _ in range(APPEND_TRIES):
+            if _made(path, line):
+                break
+            with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
+                fallback = _append(folder, line, pull)
+                break
+        else:
+            raise OSError(None, "it can neither be made nor opened")
         sync_folder(folder)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
-    return "", ""
+    return ("cord.latch: a resume held it for too long", fallback) if fallback else ("", "")
 
 
 def _made(path: str, line: bytes) -> bool:
@@ -58,8 +77,14 @@ def _made(path: str, line: bytes) -> bool:
     return True
 
 
-def _append(path: str, line: bytes, pull: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
+def _append(folder: str, line: bytes, pull: str) -> str:
+    """What was done instead while a resume held the file for too long, "" where none did. Raises OSError."""
+    path, fallback = os.path.join(folder, "cord.latch"), ""
+    descriptor, held_it = _hold(path, fcntl.LOCK_SH, APPEND_WAITS)
+    if not held_it:
+        os.close(descriptor)
+        fallback = _unlink_gate(folder)
+        descriptor, _ = _hold(path, fcntl.LOCK_SH, APPEND_WAITS_ON)
     try:
         held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         if f'"id": "{pull}"'.encode() not in held:
@@ -68,6 +93,94 @@ def _append(path: str, line: bytes, pull: str) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return fallback
+
+
+def clear(folder: str, pulls: Collection[str]) -> None:
+    """Take resumed pulls out of the latch, and nothing else; without any line left the file goes. A line that can not
+    be read (torn by a crash) goes only together with a stop of the whole desk that was written after it. Raises OSError
+    where the latch stays as it is."""
+    path = os.path.join(folder, "cord.latch")
+    try:
+        descriptor, alone = _hold(path, fcntl.LOCK_EX, CLEAR_WAITS)
+    except FileNotFoundError:
+        return
+    try:
+        if not alone:
+            raise OSError(None, "another hand holds cord.latch")
+        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0).splitlines()
+        kept = _without(held, pulls)
+        if kept == held and held:
+            return
+        if kept:
+            _rewrite(path, b"".join(line + b"\n" for line in kept))
+        else:
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+    sync_folder(folder)
+
+
+def _without(lines: list[bytes], pulls: Collection[str]) -> list[bytes]:
+    """The lines that stay, in their order."""
+    kept: list[bytes] = []
+    covered = False
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+            level, scope = Level(entry["level"]), Scope.parse(entry["scope"])
+            if entry["id"] not in pulls:
+                kept.append(line)
+            elif scope.kind == "desk" and level.cancels:
+                covered = True
+        except UNREADABLE:
+            if not covered:
+                kept.append(line)
+    return kept[::-1]
+
+
+def _rewrite(path: str, data: bytes) -> None:
+    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(path + ".new", path)
+
+
+def _hold(path: str, how: int, seconds: float) -> tuple[int, bool]:
+    """The latch, opened, and whether it is locked: False where another hand kept us from it for all of `seconds`.
+    Closing it unlocks it. Raises OSError, FileNotFoundError where there is none."""
+    deadline = time.monotonic() + seconds
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        try:
+            locked = _locked(descriptor, how)
+            if (locked and _is_at(descriptor, path)) or (not locked and time.monotonic() > deadline):
+                return descriptor, locked
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if not locked:
+            time.sleep(0.005)
+
+
+def _locked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except OSError:  # another hand's, or a file system without locks: both mean that we are not alone for sure
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether the open file still has its name: a resume may have put another in its place."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _unlink_gate(folder: str) -> str:

@@ -110,6 +110,10 @@ class CordThread(threading.Thread):
         if not self._executor.knows(inherited.request.id):
             self._executor.adopt(inherited)
 
+    def drop(self, pulls: frozenset[str], seconds: float) -> None:
+        """Stop working at pulls that were resumed. Blocks for at most `seconds`; from any thread."""
+        self._executor.drop(pulls, seconds)
+
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:

@@ -64,11 +64,13 @@ class VenueWorker(threading.Thread):
         self._keep_warm = warm
         self._tasks: dict[str, Task] = {}
         self._inbox: list[tuple[Task, tuple[Wire, int] | None]] = []
+        self._dropped: list[tuple[frozenset[str], threading.Event]] = []
         self._awake = threading.Condition()
         self._stopping = False
         self._warm: Wire | None = None
         self._warm_mutex = threading.Lock()
         self._watch = Watch(hand)
+        self._strategies = strategies
         self._closes = Closes(strategies)
         self._bulk_attempts = 0
         self._attempts: dict[str, int] = {}
@@ -106,6 +108,14 @@ class VenueWorker(threading.Thread):
         self._closes.inherit(sent, own, time.monotonic())
         self._lifted = self._lifted or lifted
 
+    def drop(self, pulls: frozenset[str]) -> threading.Event:
+        """Watch these pulls no longer: they were resumed. The answer is set once that is so."""
+        done = threading.Event()
+        with self._awake:
+            self._dropped.append((pulls, done))
+            self._awake.notify()
+        return done
+
     def stop(self) -> None:
         with self._awake:
             self._stopping = True
@@ -121,9 +131,14 @@ class VenueWorker(threading.Thread):
     def run(self) -> None:
         while not self._stopping:
             with self._awake:
-                if not self._inbox:
+                if not (self._inbox or self._dropped):
                     self._awake.wait(self._wait())
                 inbox, self._inbox = self._inbox, []
+                dropped, self._dropped = self._dropped, []
+            for pulls, done in dropped:
+                inbox = [(task, fired) for task, fired in inbox if task.request.id not in pulls]
+                self._forget(pulls)
+                done.set()
             try:
                 self._step(inbox)
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
@@ -147,6 +162,14 @@ class VenueWorker(threading.Thread):
     @property
     def _held(self) -> bool:
         return time.monotonic() < self._hold_until
+
+    def _forget(self, pulls: frozenset[str]) -> None:
+        """With the last pull goes what the looks remember: the orders of the time between are not news to the next."""
+        self._tasks = {name: task for name, task in self._tasks.items() if name not in pulls}
+        if not self._tasks:
+            self._watch = Watch(self.hand)
+            self._closes = Closes(self._strategies)
+            self._attempts.clear()
 
     def _wait(self) -> float:
         """Quickly while something stands, about twelve times over a quiet interval and exactly at its end, then now and

@@ -25,6 +25,7 @@ class VenueBlast(Plain, frozen=True):
     net: Decimal
     as_of: int
     unknown: str = ""
+    retired: bool = False
 
 
 class Blast(Plain, frozen=True):
@@ -77,6 +78,7 @@ def _at(state: DeskState, row: VenueState) -> VenueBlast:
         net=sum(worth, Decimal(0)),
         as_of=min(row.orders_as_of, row.positions_as_of),
         unknown=row.orders_unknown or row.positions_unknown,
+        retired=bool(row.retired),
     )
 
 

@@ -94,7 +94,8 @@ class Order(Plain, frozen=True):
 
 
 class DeskDescribed(Event, frozen=True, tag="desk_described"):
-    """desk.yaml as the guard read it. `mode` is simulated, paper or live; `config_hash` is SHA-256 of the file."""
+    """desk.yaml as the guard read it. `mode` is simulated, paper or live; `config_hash` is SHA-256 of the file,
+    `limits_hash` of what its limits say; `green_seconds` is how long an outside thing must be well before a resume."""
 
     name: str
     mode: str
@@ -103,6 +104,8 @@ class DeskDescribed(Event, frozen=True, tag="desk_described"):
     config_hash: str
     quiet_seconds: int = 60
     monitors: tuple[MonitorInfo, ...] = ()
+    limits_hash: str = ""
+    green_seconds: int = 900
 
 
 class GuardStarted(Event, frozen=True, tag="guard_started"):
@@ -150,6 +153,9 @@ class MonitorChanged(Event, frozen=True, tag="monitor_changed"):
     channel: str
 
 
+BY_CORD = "by the cord"
+
+
 class StrategyChanged(Event, frozen=True, tag="strategy_changed"):
     """A strategy's process came or went, was enabled or disabled, or runs another model."""
 
@@ -159,10 +165,13 @@ class StrategyChanged(Event, frozen=True, tag="strategy_changed"):
 
 
 class GateChanged(Event, frozen=True, tag="gate_changed"):
+    """`nameless` says why the gate is shut where no pull tells of it: a gate.json that was removed, say."""
+
     state: GateState
     size_factor: Decimal
     because: str
     scopes: dict[str, GateState] = {}
+    nameless: str = ""
 
 
 class Filled(Event, frozen=True, tag="filled"):
@@ -307,6 +316,27 @@ class EvidenceTaken(Event, frozen=True, tag="evidence_taken"):
     missing: tuple[str, ...] = ()
 
 
+class Resumed(Event, frozen=True, tag="resumed"):
+    """The way back was proven, and is being taken: the pulls that are cleared by it, and nothing else is. `size` is the
+    share of the normal size from here on, `cause` own-fix, external or mistaken, `text` what it was, `checked` how an
+    own fix was verified outside production, `proofs` what was seen, a sentence each."""
+
+    pulls: tuple[str, ...]
+    scope: str
+    size: Decimal
+    cause: str
+    text: str
+    proofs: tuple[str, ...]
+    checked: str = ""
+
+
+class VenueRetired(Event, frozen=True, tag="venue_retired"):
+    """A venue that is gone for good: it proves nothing any more, and is asked for no proof."""
+
+    venue: str
+    reason: str
+
+
 # --- samples --------------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +454,8 @@ AnyEvent = (
     | QuietRestarted
     | VenueVerdict
     | EvidenceTaken
+    | Resumed
+    | VenueRetired
     | GuardBeat
     | Heartbeat
     | MonitorSampled

@@ -8,7 +8,7 @@ from console.desk.pull import Verdict, normal_symbol
 from console.desk.reconcile import Break, ComparedPosition, Comparison
 from console.desk.state import PullState
 from console.desk.timeline import some
-from console.desk.words import SECOND, clock, count
+from console.desk.words import SECOND, clock, count, share
 
 
 class Step(Plain, frozen=True):
@@ -65,7 +65,7 @@ def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
             held_text = f"{count(held, 'position stands', 'positions stand')} open"
             yield Step(tone="warn", what="Hold, or flatten with K 4", why=held_text, key="K")
     if pull.verdict is Verdict.VERIFIED and pull.reason:
-        yield Step(tone="good", what="Find the cause before anything runs again", why="the stop is proven")
+        yield Step(tone="good", what="Find the cause, then the way back", why="the stop is proven", key="u")
 
 
 def _quiet_left(moment: Moment, pull: PullState, quiet_from: int) -> int:
@@ -73,10 +73,21 @@ def _quiet_left(moment: Moment, pull: PullState, quiet_from: int) -> int:
     return max(0, pull.quiet_seconds - gone)
 
 
+def _size(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    state = moment.state
+    if state.nameless and not state.pulls:
+        yield Step(tone="bad", what="Pull the whole desk: its halt has no name", why=state.nameless, key="K")
+    elif state.size < 1 and not state.pulls:
+        venues = [row for row in state.venues.values() if not row.retired]
+        full = bool(venues) and all(row.full_sessions for row in venues)
+        what = "Back to 100 %" if full else f"Watch one full session at {share(state.size)}"
+        yield Step(tone="calm", what=what, why=f"resumed at {clock(state.size_since)}Z", key="u")
+
+
 def _venues(moment: Moment, comparison: Comparison) -> Iterator[Step]:
     pulled = {name for pull in moment.state.pulls.values() for name in pull.venues}
     for name, venue in moment.state.venues.items():
-        if venue.answers is False and name not in pulled:
+        if venue.answers is False and name not in pulled and not venue.retired:
             yield Step(tone="bad", what=f"{name} is silent: K if its orders may run", why=venue.why, key="K")
 
 
@@ -135,6 +146,7 @@ def _lessened(row: ComparedPosition) -> bool:
 _SOURCES: tuple[Callable[[Moment, Comparison], Iterator[Step]], ...] = (
     _guard,
     _pulls,
+    _size,
     _venues,
     _monitors,
     _strategies,

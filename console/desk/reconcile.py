@@ -12,7 +12,7 @@ from enum import StrEnum
 from console.desk.events import Order, Plain
 from console.desk.moment import Look, Moment
 from console.desk.pull import normal_symbol, strategy_of
-from console.desk.state import StrategyState, VenueState
+from console.desk.state import DeskState, StrategyState, VenueState
 from console.desk.words import SECOND
 
 IN_FLIGHT_FOR = 5 * SECOND
@@ -113,6 +113,12 @@ def compare(moment: Moment, before: Comparison | None = None) -> Comparison:
     """Every venue's book, which is its strategies' books summed, against what the venue reports."""
     earlier = {venue.venue: venue for venue in before.venues} if before is not None else {}
     return Comparison(venues=tuple(_venue(moment, row, earlier.get(name)) for name, row in moment.state.venues.items()))
+
+
+def compare_settled(state: DeskState, now: int) -> Comparison:
+    """The comparison of a desk that stands still: what differs there is a difference, and nothing is in flight."""
+    earlier = compare(Moment(state=state, now=now - IN_FLIGHT_FOR, live=False))
+    return compare(Moment(state=state, now=now, live=False), earlier)
 
 
 def _venue(moment: Moment, row: VenueState, before: ComparedVenue | None) -> ComparedVenue:

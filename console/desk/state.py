@@ -21,7 +21,9 @@ CURVE_POINTS = 60
 
 class VenueState(Plain, frozen=True):
     """What is known of one venue. Every `*_as_of` is the time of the last *successful* read, 0 for never; the
-    `*_unknown` beside it says why the latest one failed, and is empty while it succeeds."""
+    `*_unknown` beside it says why the latest one failed, and is empty while it succeeds. `retired` is why the venue was
+    taken out, `silent_at` the last heartbeat without an answer. `full_sessions` were watched from open to close since
+    the last pull or resume; `session_from` is when the running one was seen to open, 0 where it was not."""
 
     info: ev.VenueInfo
     answers: bool | None = None
@@ -44,6 +46,16 @@ class VenueState(Plain, frozen=True):
     bar_age: float | None = None
     bars_as_of: int = 0
     fills: int = 0
+    retired: str = ""
+    answers_since: int = 0
+    silent_at: int = 0
+    session_from: int = 0
+    full_sessions: int = 0
+
+    @property
+    def green_since(self) -> int:
+        """Since when nothing is known against this venue, 0 while it does not answer."""
+        return max(self.answers_since, self.silent_at) if self.answers else 0
 
 
 class StrategyState(Plain, frozen=True):
@@ -86,6 +98,14 @@ class VenuePull(Plain, frozen=True):
     t_blocked: int = 0
     t_flat: int = 0
     t_verified: int = 0
+    retired: bool = False
+
+
+class LimitsSet(Plain, frozen=True):
+    """The hash of the limits in force from `ts` on."""
+
+    ts: int
+    hash: str
 
 
 class PullState(Plain, frozen=True):
@@ -108,7 +128,12 @@ class PullState(Plain, frozen=True):
     @property
     def verdict(self) -> Verdict:
         """Gate-only levels have no venue to ask; what they prove comes from the strategies' acknowledgements."""
-        return worst([venue.verdict for venue in self.venues.values()])
+        return worst([venue.verdict for venue in self.proving])
+
+    @property
+    def proving(self) -> tuple[VenuePull, ...]:
+        """The venues that have to prove that they stopped: one that is gone for good can not."""
+        return tuple(venue for venue in self.venues.values() if not venue.retired)
 
     @property
     def blocked_at(self) -> int:
@@ -123,12 +148,16 @@ class PullState(Plain, frozen=True):
         return self._latest("t_verified")
 
     def _latest(self, name: str) -> int:
-        times = [getattr(venue, name) for venue in self.venues.values()]
+        times = [getattr(venue, name) for venue in self.proving]
         return max(times) if times and all(times) else 0
 
 
 class DeskState(Plain, frozen=True):
-    """Everything known about a desk at one moment. Dicts keep the order of desk.yaml."""
+    """Everything known about a desk at one moment. Dicts keep the order of desk.yaml.
+
+    `pulls` are those that stand, `resumed` those that were cleared, and when. `size` is the share of the normal size
+    that the desk may trade where no pull says less. `limits` are those that were ever in force, `suspended` the venues
+    and `disabled` the strategies that the cord stopped by their own means. `nameless` see GateChanged."""
 
     name: str = ""
     mode: str = ""
@@ -139,6 +168,15 @@ class DeskState(Plain, frozen=True):
     monitors: dict[str, MonitorState] = {}
     gate: ev.GateChanged | None = None
     pulls: dict[str, PullState] = {}
+    resumed: dict[str, int] = {}
+    size: Decimal = Decimal(1)
+    size_since: int = 0
+    nameless: str = ""
+    nameless_at: int = 0
+    green_seconds: int = 900
+    limits: tuple[LimitsSet, ...] = ()
+    suspended: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
     guard_started: int = 0
@@ -168,6 +206,10 @@ class DeskState(Plain, frozen=True):
                 states.append(Level(pull.level).gate)
         return max(states, key=lambda state: state.rank, default=None)
 
+    def limits_at(self, ts: int) -> str:
+        """The hash of the limits that were in force at a time, empty where that is not recorded."""
+        return next((known.hash for known in reversed(self.limits) if known.ts <= ts), "")
+
     @property
     def pull(self) -> PullState | None:
         """The pull that a person should be looking at: the worst verdict, the latest of those."""
@@ -193,10 +235,20 @@ def _pull(state: DeskState, pull: str, venue: str, **changes: Any) -> DeskState:
     known = state.pulls.get(pull)
     if known is None:
         return state
-    row = known.venues.get(venue, VenuePull(venue=venue))
+    row = known.venues.get(venue, _pulled_venue(state, venue))
     venues = {**known.venues, venue: _with(row, **changes)}
     changed: DeskState = _with(state, pulls={**state.pulls, pull: _with(known, venues=venues)})
     return changed
+
+
+def _pulled_venue(state: DeskState, venue: str, since: int = 0) -> VenuePull:
+    known = state.venues.get(venue)
+    return VenuePull(venue=venue, since=since, retired=known is not None and bool(known.retired))
+
+
+def _sessions_anew(state: DeskState) -> dict[str, VenueState]:
+    """No session counts as full any more, the running one neither."""
+    return {name: _with(row, session_from=0, full_sessions=0) for name, row in state.venues.items()}
 
 
 def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> DeskState:
@@ -219,6 +271,10 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         mode=event.mode,
         config_hash=event.config_hash,
         quiet_seconds=event.quiet_seconds,
+        green_seconds=event.green_seconds,
+        limits=state.limits
+        if state.limits and state.limits[-1].hash == event.limits_hash
+        else (*state.limits, LimitsSet(record.ts, event.limits_hash)),
         venues=venues,
         strategies=strategies,
         monitors={**monitors, **{name: row for name, row in state.monitors.items() if name not in monitors}},
@@ -227,8 +283,14 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
 
 
 def _guard_started(state: DeskState, record: Record, event: ev.GuardStarted) -> DeskState:
+    """What went on before, nobody watched: no venue is green since earlier, no running session was seen whole."""
     changed: DeskState = _with(
-        state, guard_version=event.version, guard_started=record.ts, guard_beat=record.ts, guard_stopped=""
+        state,
+        guard_version=event.version,
+        guard_started=record.ts,
+        guard_beat=record.ts,
+        guard_stopped="",
+        venues={name: _with(row, answers_since=record.ts, session_from=0) for name, row in state.venues.items()},
     )
     return changed
 
@@ -244,11 +306,19 @@ def _guard_beat(state: DeskState, record: Record, event: ev.GuardBeat) -> DeskSt
 
 
 def _venue_changed(state: DeskState, record: Record, event: ev.VenueChanged) -> DeskState:
-    return _venue(state, event.venue, answers=event.answers, why=event.why)
+    return _venue(state, event.venue, answers=event.answers, why=event.why, answers_since=record.ts)
 
 
 def _session_changed(state: DeskState, record: Record, event: ev.SessionChanged) -> DeskState:
-    return _venue(state, event.venue, open=event.open, next_change=event.next_change)
+    row = state.venues.get(event.venue)
+    if row is None:
+        return state
+    changes: dict[str, Any] = {"open": event.open, "next_change": event.next_change}
+    if event.open and row.open is False:
+        changes["session_from"] = record.ts
+    elif not event.open and row.open:
+        changes |= {"session_from": 0, "full_sessions": row.full_sessions + bool(row.session_from)}
+    return _venue(state, event.venue, **changes)
 
 
 def _monitor_changed(state: DeskState, record: Record, event: ev.MonitorChanged) -> DeskState:
@@ -267,7 +337,8 @@ def _monitor_sampled(state: DeskState, record: Record, event: ev.MonitorSampled)
 
 
 def _gate_changed(state: DeskState, record: Record, event: ev.GateChanged) -> DeskState:
-    changed: DeskState = _with(state, gate=event)
+    since = state.nameless_at if event.nameless == state.nameless else record.ts
+    changed: DeskState = _with(state, gate=event, nameless=event.nameless, nameless_at=since if event.nameless else 0)
     return changed
 
 
@@ -278,7 +349,7 @@ def _filled(state: DeskState, record: Record, event: ev.Filled) -> DeskState:
 
 def _heartbeat(state: DeskState, record: Record, event: ev.Heartbeat) -> DeskState:
     if event.latency_us is None:
-        return _venue(state, event.venue, latency_us=None)
+        return _venue(state, event.venue, latency_us=None, silent_at=record.ts)
     return _venue(state, event.venue, latency_us=event.latency_us, latency_as_of=record.ts)
 
 
@@ -325,8 +396,11 @@ def _strategy_sampled(state: DeskState, record: Record, event: ev.StrategySample
 
 
 def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
+    """A pull that was resumed stays so, however late another hand's word of it is read."""
+    if event.pull in state.resumed:
+        return state
     known, made = state.pulls.get(event.pull), event.made or record.ts
-    venues = {name: VenuePull(venue=name, since=record.ts) for name in event.venues}
+    venues = {name: _pulled_venue(state, name, record.ts) for name in event.venues}
     if known is not None:  # both hands pulled the same cord, or a guard took a direct pull over
         venues = {**venues, **known.venues}
     pull = PullState(
@@ -343,7 +417,46 @@ def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
         venues=venues,
         evidence=None if known is None else known.evidence,
     )
-    changed: DeskState = _with(state, pulls={**state.pulls, event.pull: pull})
+    changed: DeskState = _with(state, pulls={**state.pulls, event.pull: pull}, venues=_sessions_anew(state))
+    return changed
+
+
+def _resumed(state: DeskState, record: Record, event: ev.Resumed) -> DeskState:
+    """Clears the pulls that it names, and a halt without a name that one of them covers."""
+    covers = any(pull.id in event.pulls and covers_nameless(pull, state.nameless_at) for pull in state.pulls.values())
+    changed: DeskState = _with(
+        state,
+        pulls={name: pull for name, pull in state.pulls.items() if name not in event.pulls},
+        resumed={**state.resumed, **dict.fromkeys(event.pulls, record.ts)},
+        size=event.size,
+        size_since=record.ts,
+        nameless="" if covers else state.nameless,
+        venues=_sessions_anew(state),
+    )
+    return changed
+
+
+def covers_nameless(pull: PullState, since: int) -> bool:
+    """Whether what this pull proves holds for a halt that no pull tells of, and that was first seen at `since`: the
+    whole desk was stopped after it."""
+    return pull.scope == "desk" and pull.level.cancels and pull.at >= since
+
+
+def _venue_retired(state: DeskState, record: Record, event: ev.VenueRetired) -> DeskState:
+    pulls = {
+        name: _with(pull, venues=_in(pull.venues, event.venue, retired=True)) for name, pull in state.pulls.items()
+    }
+    changed: DeskState = _with(_venue(state, event.venue, retired=event.reason), pulls=pulls)
+    return changed
+
+
+def _strategy_changed(state: DeskState, record: Record, event: ev.StrategyChanged) -> DeskState:
+    """Who disabled a strategy decides who may enable it: what a person did, a resume leaves alone."""
+    if event.what not in ("disabled", "enabled") or (event.what == "disabled" and not event.detail):
+        return state
+    others = tuple(name for name in state.disabled if name != event.strategy)
+    by_cord = event.what == "disabled" and event.detail == ev.BY_CORD
+    changed: DeskState = _with(state, disabled=(*others, event.strategy) if by_cord else others)
     return changed
 
 
@@ -368,7 +481,7 @@ def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskStat
     known = state.pulls.get(event.pull)
     if known is None:
         return state
-    row = known.venues.get(event.venue, VenuePull(venue=event.venue))
+    row = known.venues.get(event.venue, _pulled_venue(state, event.venue))
     changes: dict[str, Any] = {"sent": row.sent + 1, "sent_at": row.sent_at or event.at or record.ts}
     if row.verdict is Verdict.UNKNOWN and not row.sent:
         changes |= {"verdict": Verdict.REQUESTED, "why": "sent, not answered yet"}
@@ -378,10 +491,13 @@ def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskStat
 
 
 def _cord_answered(state: DeskState, record: Record, event: ev.CordAnswered) -> DeskState:
+    if event.what in ("suspend", "unsuspend") and event.outcome == "acked":
+        others = tuple(name for name in state.suspended if name != event.venue)
+        state = _with(state, suspended=(*others, event.venue) if event.what == "suspend" else others)
     known = state.pulls.get(event.pull)
     if known is None:
         return state
-    row = known.venues.get(event.venue, VenuePull(venue=event.venue))
+    row = known.venues.get(event.venue, _pulled_venue(state, event.venue))
     answer = f"{event.what} {event.target} {event.outcome}".replace("  ", " ")
     changes: dict[str, Any] = {
         "answered": row.answered + 1,
@@ -429,7 +545,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.SessionChanged: _session_changed,
     ev.MonitorChanged: _monitor_changed,
     ev.MonitorSampled: _monitor_sampled,
-    ev.StrategyChanged: _unchanged,
+    ev.StrategyChanged: _strategy_changed,
     ev.StrategySampled: _strategy_sampled,
     ev.GateChanged: _gate_changed,
     ev.Filled: _filled,
@@ -450,6 +566,8 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.QuietRestarted: _quiet_restarted,
     ev.VenueVerdict: _venue_verdict,
     ev.EvidenceTaken: _evidence_taken,
+    ev.Resumed: _resumed,
+    ev.VenueRetired: _venue_retired,
 }
 
 

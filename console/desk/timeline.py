@@ -5,6 +5,7 @@ from typing import Any
 
 from console.desk import events as ev
 from console.desk.pull import Verdict
+from console.desk.words import share
 
 
 class TimelineEntry(ev.Plain, frozen=True):
@@ -54,6 +55,14 @@ def _sent(record: ev.Record, event: ev.CordSent) -> tuple[str, str] | None:
     return "calm", f"{event.venue}: {what} sent{again}"
 
 
+def _resumed(record: ev.Record, event: ev.Resumed) -> tuple[str, str]:
+    pulls = f": clears {some(event.pulls)}" if event.pulls else ""
+    return (
+        "good",
+        f"RESUMED {event.scope} at {share(event.size)}, {event.cause} “{event.text}” by {record.actor}{pulls}",
+    )
+
+
 _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
     ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
     ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
@@ -68,10 +77,10 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.SessionChanged: lambda r, e: ("calm", f"{e.venue} session {'opened' if e.open else 'closed'}"),
     ev.MonitorChanged: lambda r, e: (_MONITOR_TONE.get(e.now, "calm"), f"{e.monitor} {e.now}: {e.text}"),
     ev.StrategyChanged: lambda r, e: ("calm", f"{e.strategy} {e.what} {e.detail}".rstrip()),
-    ev.GateChanged: lambda r, e: ("calm", f"gate {e.state} {e.size_factor * 100:f} %: {e.because}"),
+    ev.GateChanged: lambda r, e: ("calm", f"gate {e.state} {share(e.size_factor)}: {e.because}"),
     ev.Refused: lambda r, e: (
         "warn",
-        f"refused {e.what} from {e.remote or 'here'}: {e.why}" + (f" ({e.count} such)" if e.count > 1 else ""),
+        f"refused {e.what} from {e.remote or r.actor}: {e.why}" + (f" ({e.count} such)" if e.count > 1 else ""),
     ),
     ev.Pulled: _pulled,
     ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
@@ -81,6 +90,8 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.CordAnswered: _answered,
     ev.QuietRestarted: lambda r, e: ("calm", f"{e.venue}: quiet clock from here ({e.why})"),
     ev.VenueVerdict: _verdict,
+    ev.Resumed: _resumed,
+    ev.VenueRetired: lambda r, e: ("warn", f"{e.venue} RETIRED “{e.reason}” by {r.actor}"),
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

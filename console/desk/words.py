@@ -52,6 +52,11 @@ def amount(value: Decimal) -> str:
     return (plain.rstrip("0").rstrip(".") if "." in plain else plain).replace("-", MINUS)
 
 
+def share(of: Decimal) -> str:
+    """`25 %` of a quarter."""
+    return f"{amount(of * 100)} %"
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """`1 order`, `41 orders`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.base import Acked, StrategyHost, Venue
 from console.cord.plan import Plan
-from console.desk.events import AnyEvent, Pulled, Record, StrategyChanged
+from console.desk.events import BY_CORD, AnyEvent, Pulled, Record, StrategyChanged
 from console.desk.pull import Level, Scope
 from console.desk.state import DeskState
 from console.guard.evidence import take_evidence
@@ -62,7 +62,7 @@ class AtPull:
             if scope.touches(strategy=name):
                 answer = await host.enable(False)
                 what = "disabled" if isinstance(answer, Acked) else "could not be disabled"
-                detail = "by the cord" if isinstance(answer, Acked) else f"{answer}"
+                detail = BY_CORD if isinstance(answer, Acked) else f"{answer}"
                 self._hub.journal(StrategyChanged(strategy=name, what=what, detail=detail))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -24,6 +24,8 @@ from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGu
 RETRY_SECONDS = 0.5
 SILENCE_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
+LONGER_SECONDS = {"prove": 30.0, "resume": 60.0}
+"""Commands that ask venues before they answer."""
 
 _decode = msgspec.json.Decoder(FromGuard)
 _UNSURE = "it may or may not have done it"
@@ -66,6 +68,11 @@ class GuardClient:
             async for update in self._stream(*attaching.result()):
                 yield update
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a guard that commands would reach."""
+        return self._writer is not None
+
     async def command(self, name: str, /, **arguments: str) -> str:
         """Ask the guard, which answers with a sentence. Raises RuntimeError with the reason it was refused."""
         if self._writer is None:
@@ -75,7 +82,7 @@ class GuardClient:
         self._waiting[asked.id] = waiting
         self._writer.write(msgspec.json.encode(asked) + b"\n")
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(LONGER_SECONDS.get(name, ANSWER_SECONDS)):
                 answer: Answer = await waiting
         except TimeoutError:
             raise RuntimeError(f"no answer from the guard: {_UNSURE}") from None
@@ -125,7 +132,7 @@ class GuardClient:
         """Everything the guard sends, and a `Detached` at the end."""
         why = ""
         self._writer = writer
-        self._heads, self._pulls = dict(state.heads), set(state.pulls)
+        self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
         yield Attached(state)
         try:
             while True:
@@ -135,8 +142,9 @@ class GuardClient:
                     self._saw(told.record)
                     yield Received(told.record)
                 elif told.attached is not None:
-                    self._heads, self._pulls = dict(told.attached.heads), set(told.attached.pulls)
-                    yield Attached(told.attached)
+                    state = told.attached
+                    self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
+                    yield Attached(state)
                 elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
                     waiting.set_result(told.answer)
         except TimeoutError:
@@ -167,7 +175,7 @@ class GuardClient:
                 self._why = f"no guard, and the journal can not be read: {error}"
             if self._heads is None:
                 state = fold_all(records)
-                self._heads, self._pulls = dict(state.heads), set(state.pulls)
+                self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
                 yield Attached(state)
             if said != (why := "; ".join([self._why, *_not_read(tail)])):
                 said = why

@@ -1,13 +1,20 @@
 """From desk.yaml to the things the guard works with: venues, strategy hosts, the cord's plan, the description."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import Connection, Venue
 from adapters.registry import make_venue
-from console.config import DeskConfig, StrategyConfig, VenueConfig
+from console.config import DeskConfig, Limits, StrategyConfig, VenueConfig
 from console.cord.keys import keys_of
 from console.desk.events import DeskDescribed, MonitorInfo, StrategyInfo, VenueInfo
+
+
+def limits_hash(limits: Limits) -> str:
+    """SHA-256 of what the limits say, however they are written."""
+    told = "\n".join(f"{name} {value.normalize():f}" for name, value in sorted(limits.by_name.items()))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def connect(venue: VenueConfig) -> Venue:
@@ -42,6 +49,8 @@ def described(config: DeskConfig, accounts: Mapping[str, str], monitors: tuple[M
         config_hash=config.hash,
         quiet_seconds=config.cord.quiet_seconds,
         monitors=monitors,
+        limits_hash=limits_hash(config.limits),
+        green_seconds=config.cord.green_seconds,
     )
 
 

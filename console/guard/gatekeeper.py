@@ -1,15 +1,19 @@
 """The gate: gate.json renewed every second, never more open than the latch, the pulls, or what it said before.
 
-The gate only ever tightens here; opening it again is the resume guard's. So a guard that starts, or wakes up, begins
-with the gate the journal left, and adds every pull that any hand made. A gate.json that somebody removed was removed
-by a hand that could not write the latch: that is a pull, too.
+The gate tightens by itself and opens through one door, `resumed`, which takes away the pulls that a resume names and
+nothing else. A guard that starts, or wakes up, begins with what the journal left, and adds every pull that any hand
+made. A gate.json that somebody removed was removed by a hand that could not write the latch: that halts the desk, too,
+until a stop of the whole desk that came after it was resumed.
 
 The files are read and written beside the event loop, and what was written is compared with what is known *afterwards*:
 a pull that comes in between makes the writer write again at once.
 """
 
+import contextlib
 import sys
 import threading
+import time
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,8 +24,12 @@ from console.desk.events import AnyEvent, GateChanged, Pulled
 from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
+from console.desk.words import clock, share
 from console.guard.aside import Aside
 from console.guard.hub import Hub
+
+SETTLED_SECONDS = 2.0
+"""A latch that is unreadable for longer was torn by a crash."""
 
 OPEN = GateChanged(state=GateState.OPEN, size_factor=Decimal(1), because="nothing is pulled")
 
@@ -33,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True):
     size_factor: Decimal = Decimal(1)
     because: str = OPEN.because
     scopes: dict[str, GateState] = {}
+    nameless: str = ""
 
     def tightened(self, level: Level, scope: str, because: str) -> "Wanted":
         """With one more pull."""
@@ -46,25 +55,31 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @property
     def event(self) -> GateChanged:
-        return GateChanged(self.state, self.size_factor, self.because, self.scopes)
+        return GateChanged(self.state, self.size_factor, self.because, self.scopes, self.nameless)
 
 
 def _rank(state: GateState) -> int:
     return state.rank
 
 
-def recovered(state: DeskState) -> Wanted:
-    """The gate that the journal left."""
-    wanted = Wanted()
-    if state.gate is not None:
-        wanted = Wanted(state.gate.state, state.gate.size_factor, state.gate.because, state.gate.scopes)
-    for pull in state.pulls.values():
-        wanted = wanted.tightened(pull.level, pull.scope, _because(pull.level, pull.scope, pull.actor))
-    return wanted
+class Pull(msgspec.Struct, frozen=True):
+    """A standing pull, as far as the gate cares."""
+
+    level: Level
+    scope: str
+    actor: str
 
 
-def _because(level: Level, scope: str, actor: str) -> str:
-    return f"{level} {scope} by {actor}"
+def wanted(size: Decimal, nameless: str, pulls: Iterable[Pull]) -> Wanted:
+    """The gate that follows from the size that was resumed at, a halt without a name, and the pulls that stand."""
+    gate = Wanted()
+    if size < 1:
+        gate = Wanted(GateState.REDUCED, size, f"resumed at {share(size)}")
+    for pull in pulls:
+        gate = gate.tightened(pull.level, pull.scope, f"{pull.level} {pull.scope} by {pull.actor}")
+    if nameless:
+        gate = msgspec.structs.replace(gate.tightened(Level.L3, "desk", nameless), nameless=nameless)
+    return gate
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -97,36 +112,68 @@ class GateKeeper:
         self._folder = str(folder)
         self._desk = desk
         self._lock = threading.Lock()
-        self._wanted = recovered(hub.state)
-        if unread:
-            self._wanted = self._wanted.tightened(Level.L3, "desk", f"the journal can not be read: {unread}")
+        self._size = hub.state.size
+        self._nameless = f"the journal can not be read: {unread}" if unread else hub.state.nameless
+        self._pulls = {pull.id: Pull(pull.level, pull.scope, pull.actor) for pull in hub.state.pulls.values()}
+        self._resumed = frozenset(hub.state.resumed)
+        self._wanted = wanted(self._size, self._nameless, self._pulls.values())
         self._expected = hub.state.gate is not None
         """Whether gate.json has to be there: it was written once, and nobody may take it away."""
         self._aside = Aside("gate")
+        self._unreadable: bytes | None = None
+        self._unreadable_since = 0.0
         self._told: GateChanged | None = hub.state.gate
         self.trouble = ""
         hub.early.append(self.heard)
         hub.listeners.append(lambda record: self.heard(record.event, record.actor))
 
-    def pulled(self, level: Level, scope: str, because: str) -> None:
+    def pulled(self, pull: str, level: Level, scope: str, actor: str) -> None:
         """A pull is known, if only just: no gate written from now on is more open than it allows."""
         with self._lock:
-            self._wanted = self._wanted.tightened(level, scope, because)
+            if pull not in self._resumed and pull not in self._pulls:
+                self._pulls[pull] = Pull(level, scope, actor)
+                self._work_out()
 
     def heard(self, event: AnyEvent, actor: str) -> None:
         """A pull of any hand; of this guard's, before it is written."""
         if isinstance(event, Pulled):
-            level = Level(event.level)
-            self.pulled(level, event.scope, _because(level, event.scope, actor))
+            self.pulled(event.pull, Level(event.level), event.scope, actor)
             self.renew()
+
+    def clear_latch(self, pulls: Iterable[str]) -> None:
+        """The first half of the door: these pulls were resumed, and leave the latch; gate.json still says what it said.
+        Blocks. Raises OSError where the latch can not be written: `renew` tries again every second."""
+        with self._lock:
+            self._resumed |= frozenset(pulls)
+            resumed = self._resumed
+        latch.clear(self._folder, resumed)
+
+    def resumed(self, state: DeskState, covered: str) -> None:
+        """The other half: from now on the gate is what the state's size and the pulls that still stand allow. `covered`
+        is the halt without a name that the resume covers; one that was seen since is not."""
+        with self._lock:
+            self._resumed |= frozenset(state.resumed)
+            self._size = state.size
+            self._nameless = "" if self._nameless == covered else self._nameless
+            self._pulls = {name: pull for name, pull in self._pulls.items() if name not in self._resumed}
+            self._work_out()
+        self.renew()
+
+    def _halted(self, nameless: str) -> None:
+        with self._lock:
+            self._nameless = nameless
+            self._work_out()
+
+    def _work_out(self) -> None:
+        self._wanted = wanted(self._size, self._nameless, self._pulls.values())
 
     def renew(self) -> None:
         """Write the gate with a new lease, and journal it where it changed."""
         self._aside.ask(self._renew)
-        wanted = self._wanted.event
-        if self._told is None or (wanted.state, wanted.scopes) != (self._told.state, self._told.scopes):
-            self._told = wanted
-            self._hub.journal(wanted)
+        now = self._wanted.event
+        if self._told is None or _said(now) != _said(self._told):
+            self._told = now
+            self._hub.journal(now)
 
     def look(self) -> Look:
         """The files as they are now. Raises nothing: what can not be read will be HALTED. Reads the disk: for a
@@ -144,18 +191,18 @@ class GateKeeper:
         try:
             while True:
                 self._look()
-                wanted = self._wanted
+                gate = self._wanted
                 latch.write_gate(
                     self._folder,
                     desk=self._desk,
-                    state=wanted.state.value,
-                    size_factor=f"{wanted.size_factor:f}",
-                    rate_factor=f"{wanted.size_factor:f}",
-                    scopes={scope: state.value for scope, state in wanted.scopes.items()},
-                    because=wanted.because,
+                    state=gate.state.value,
+                    size_factor=f"{gate.size_factor:f}",
+                    rate_factor=f"{gate.size_factor:f}",
+                    scopes={scope: state.value for scope, state in gate.scopes.items()},
+                    because=gate.because,
                 )
                 self._expected = True
-                if wanted == self._wanted:
+                if gate == self._wanted:
                     break
             self.trouble = ""
         except OSError as error:
@@ -164,14 +211,29 @@ class GateKeeper:
             self.trouble = f"gate.json can not be renewed: {error}"
 
     def _look(self) -> None:
-        """Take in what other hands did to the files."""
+        """Take in what other hands did to the files, and finish what a resume began."""
         told = latch.read_file(self._folder, "cord.latch")
+        if told is not None and any(pull.encode() in told for pull in self._resumed):
+            with contextlib.suppress(OSError):  # the latch then stays shut, and is tried again in a second
+                latch.clear(self._folder, self._resumed)
+            told = latch.read_file(self._folder, "cord.latch")
         if told is not None:
-            try:
-                for entry in latch_entries(told):
-                    level = Level(entry["level"])
-                    self.pulled(level, entry["scope"], _because(level, entry["scope"], entry.get("actor", "?")))
-            except UNREADABLE as error:
-                self.pulled(Level.L3, "desk", f"the latch can not be read: {error}")
+            self._obey(told)
         if self._expected and latch.read_file(self._folder, "gate.json") is None:
-            self.pulled(Level.L3, "desk", "gate.json was removed: a hand pulled that could not write the latch")
+            at = clock(self._hub.clock())
+            self._halted(f"gate.json was removed at {at}Z: a hand pulled that could not write the latch")
+
+    def _obey(self, told: bytes) -> None:
+        """What can not be read halts whoever reads it, us too; but a hand may be about to write its line."""
+        try:
+            for entry in latch_entries(told):
+                self.pulled(entry["id"], Level(entry["level"]), entry["scope"], entry.get("actor", "?"))
+        except UNREADABLE as error:
+            if told != self._unreadable:
+                self._unreadable, self._unreadable_since = told, time.monotonic()
+            elif time.monotonic() - self._unreadable_since >= SETTLED_SECONDS:
+                self._halted(f"the latch can not be read: {error!r}")
+
+
+def _said(gate: GateChanged) -> tuple[object, ...]:
+    return gate.state, gate.size_factor, gate.scopes, gate.nameless

@@ -47,7 +47,8 @@ class Hand:
 
     def orphans(self) -> list[PullState]:
         """Pulls nobody works at; those that only the latch knows are journaled first. Reads the disk: for a thread."""
-        for event, actor in unheard(self._hub.state.pulls, self.cord.plan, self._clock()):
+        state = self._hub.state
+        for event, actor in unheard({**state.pulls, **state.resumed}, self.cord.plan, self._clock()):
             if event.pull not in self._from_latch:
                 self._from_latch.add(event.pull)
                 self._hub.journal(event, actor)
@@ -56,7 +57,7 @@ class Hand:
     def take_over(self, pulls: list[PullState]) -> None:
         """Go on with pulls that nobody works at."""
         for pull in pulls:
-            if pull.id not in self._adopted:
+            if pull.id not in self._adopted and pull.id in self._hub.state.pulls:
                 self._adopted.add(pull.id)
                 self.cord.adopt(self._closes.inherited(pull, self._clock()))
 
@@ -64,7 +65,7 @@ class Hand:
         """The cord's recorder, on any thread. The gate knows of a pull before its latch is written."""
         event = event_from(kind, data)
         if isinstance(event, Pulled):
-            self._gate.pulled(Level(event.level), event.scope, f"{event.level} {event.scope} by {actor}")
+            self._gate.pulled(event.pull, Level(event.level), event.scope, actor)
         return self._hub.journal(event, actor)
 
     def _waiting_for(self, task: Task) -> tuple[str, ...]:

@@ -39,13 +39,15 @@ CORD_EVENTS = (
 
 
 class _Pending(msgspec.Struct, eq=False):
-    """A durable event on its way to the disk. `told` once it was shown without waiting any longer."""
+    """A durable event on its way to the disk. `told` once it was shown without waiting any longer; one that does not
+    insist is given up where the disk refuses it."""
 
     event: AnyEvent
     actor: str
     ts: int
     since: float
     told: bool = False
+    insists: bool = True
 
 
 class Hub:
@@ -71,9 +73,10 @@ class Hub:
         self._latest: dict[tuple[str, ...], int] = {}
         self._shown = 0
 
-    def journal(self, event: AnyEvent, actor: str = "guard") -> Future[Record]:
-        """Keep an event for ever. The future is done once the disk has it, and fails where the disk refused it."""
-        pending = _Pending(event, actor, self.clock(), time.monotonic())
+    def journal(self, event: AnyEvent, actor: str = "guard", *, insists: bool = True) -> Future[Record]:
+        """Keep an event for ever. The future is done once the disk has it, and fails where the disk refused it; that
+        is tried again later, unless the event does not insist (because it would come too late to be true)."""
+        pending = _Pending(event, actor, self.clock(), time.monotonic(), insists=insists)
         self._loop.call_soon_threadsafe(self._begin, pending)
         return self._append(pending)
 
@@ -129,6 +132,8 @@ class Hub:
             if not self.refusal:
                 print(f"andon guard: the journal refuses records: {error}", file=sys.stderr, flush=True)
             self.refusal = str(error)
+            if not pending.insists:
+                return
             self._refused.append(pending)
             if isinstance(pending.event, CORD_EVENTS):
                 self._show(pending)

@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from adapters.base import Acked, DeadManSwitch, StrategyHost, Venue
 from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
@@ -24,6 +26,7 @@ from console.config import DeskConfig
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
+from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.aside import Aside
@@ -44,6 +47,7 @@ from console.guard.peaks import Peaks
 from console.guard.prometheus import Family
 from console.guard.recovery import Recovered, recover
 from console.guard.refusals import Refusals
+from console.guard.resumption import Resumption, retire
 from console.guard.stream import Stream
 from console.guard.telemetry import Telemetry
 from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
@@ -109,6 +113,7 @@ class Guard:
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
         self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
+        self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, self.config.path)
         AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
         self.stream = Stream(
             self.folder / "guard.sock",
@@ -125,6 +130,7 @@ class Guard:
         except OSError as error:
             raise GuardError(str(error)) from None
         gate.renew()
+        self.resumption.recover()
         await self._watch(recovered)
 
     async def _watch(self, recovered: Recovered) -> None:
@@ -247,7 +253,22 @@ class Guard:
                     raise RuntimeError(f"{strategy} was not disabled: {answer}")
                 self.hub.journal(ev.StrategyChanged(strategy=strategy, what="disabled", detail=f"by {actor}"), actor)
                 return f"{strategy} is disabled"
+            case "prove", asked:
+                return _answer(await self.resumption.prove(_asked(asked)))
+            case "resume", asked:
+                return _answer(await self.resumption.resume(_asked(asked), actor))
+            case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
+                return await self._retire(venue, reason, confirm, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
+
+    async def _retire(self, venue: str, reason: str, confirm: str, actor: str) -> str:
+        try:
+            event = retire(self.hub.state, venue, reason, confirm)
+        except RuntimeError as refusal:
+            self.hub.journal(ev.Refused(what=f"retire {venue}", why=str(refusal)), actor)
+            raise
+        await asyncio.wrap_future(self.hub.journal(event, actor))
+        return f"{venue} is retired; the cord still tries it"
 
     # --- beating -----------------------------------------------------------------------------------------------------
 
@@ -308,6 +329,17 @@ def _listen(port: int) -> socket.socket:
             f"the guard's HTTP can not listen on 127.0.0.1:{port}: {error.strerror}; "
             "choose another with --http-port, 0 picks a free one"
         ) from None
+
+
+def _asked(arguments: dict[str, str]) -> Asked:
+    try:
+        return msgspec.convert(arguments, Asked)
+    except msgspec.ValidationError as error:
+        raise RuntimeError(f"not a resume: {error}") from None
+
+
+def _answer(told: msgspec.Struct) -> str:
+    return ev.encode(told).decode()
 
 
 async def _serve(guard: Guard) -> None:

@@ -182,3 +182,31 @@ def test_read_only_pulls_nothing_and_says_why(tmp_path: Path) -> None:
     finally:
         console.unblock()
         console.terminal.close()
+
+
+def test_the_way_back_is_carried_out_by_typing_the_desks_name_and_not_before(tmp_path: Path) -> None:
+    console = Console(tmp_path, "--stopped")
+    terminal = console.terminal
+    try:
+        terminal.send("u")
+        terminal.wait_for("what it was is not written down")
+        terminal.send("\r")
+        terminal.send("cc")
+        terminal.wait_for("▸ mistaken")
+        terminal.send("t")
+        terminal.wait_for("what went wrong")
+        terminal.send("test pull\r")
+        terminal.wait_for("all proofs stand")
+        terminal.send("\r")
+        terminal.wait_for("Enter carries the resume out")
+        terminal.send("demon\r")
+        terminal.wait_for("Not resumed")
+        terminal.send("\r")
+        terminal.wait_for("Enter carries the resume out")
+        terminal.send("demo\r")
+        terminal.wait_gone("what it was")
+        terminal.wait_for("Monitors  6")
+        assert console.pulls == []
+    finally:
+        console.unblock()
+        terminal.close()

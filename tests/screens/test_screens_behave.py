@@ -8,6 +8,7 @@ import console.screens.views.desk as desk_view
 from console.app import AndonApp
 from console.desk.pull import Level, Scope
 from console.screens.cord import CordScreen
+from console.screens.resume import ResumeScreen
 from console.screens.verdict import VerdictScreen
 from tests.pictures import settle
 from tests.support import scenario
@@ -146,3 +147,32 @@ async def test_a_mistake_in_a_view_is_shown_and_the_cord_still_opens(monkeypatch
         desk.seconds += 1
         await opened(pilot, "3")
         assert len(desk.cord.pulls) == 1
+
+
+async def test_the_way_back_shows_each_proof_and_sends_nothing_before_the_name() -> None:
+    source = scenario.JudgingSource(scenario.parted().updates)
+    app = AndonApp(source, scenario.RecordingCord(), clock=lambda: scenario.NOW, theme="dark")
+
+    def said(selector: str) -> str:
+        return "\n".join(text_of(line) for line in app.screen.query_one(selector, Lines).lines)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "u", "enter")
+        assert isinstance(app.screen, ResumeScreen)
+        assert "✗ verdict VERIFIED" in said("#proofs")
+        assert "✓ limits unchanged" in said("#proofs")
+        assert app.focused is None
+        await opened(pilot, "tab")
+        assert f"({scenario.PULL})" in said("#wish")
+        assert "stays shut for L3 venue:sim2" in said("#after")
+        await opened(pilot, "v")
+        assert isinstance(app.screen, VerdictScreen)
+        assert {name for name, _ in source.commands} == {"prove"}
+
+
+async def test_the_way_back_is_refused_where_nothing_is_pulled_and_where_no_guard_could_prove_it() -> None:
+    for updates in (scenario.calm().updates, [*scenario.verified().updates, scenario.Detached("killed")]):
+        app = AndonApp(scenario.FakeSource(updates), scenario.RecordingCord(), clock=lambda: scenario.NOW)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await opened(pilot, "u")
+            assert not isinstance(app.screen, ResumeScreen)

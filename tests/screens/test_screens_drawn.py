@@ -24,7 +24,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(compare: Compare, picture: Picture, size: tuple[int, int], **options: Any) -> bool:
     clock = Clock()
     clock.now -= int(picture.earlier * SECOND)
-    app = AndonApp(scenario.FakeSource(picture.updates()), scenario.RecordingCord(), clock=clock, **options)
+    app = AndonApp(scenario.JudgingSource(picture.updates()), scenario.RecordingCord(), clock=clock, **options)
 
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)

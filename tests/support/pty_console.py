@@ -32,8 +32,9 @@ def main(file: Path, *options: str) -> int:
         while not file.with_suffix(".go").exists():
             time.sleep(0.01)
 
+    story = scenario.reconciled if "--stopped" in options else scenario.calm
     app = AndonApp(
-        scenario.FakeSource(scenario.calm().updates),
+        scenario.JudgingSource(story().updates),
         scenario.RecordingCord(note),
         clock=clock,
         read_only="--read-only" in options,

@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from console.desk import events as ev
 from console.desk.events import AnyEvent, Record
 from console.desk.pull import GateState, Level, Scope, Verdict
+from console.desk.reconcile import compare_settled
+from console.desk.resume import Asked, Outcome, Seen, Unresumable, judge
 from console.desk.source import Attached, Detached, Update
-from console.desk.state import fold_all
+from console.desk.state import DeskState, fold_all
 from console.desk.words import SECOND
 
 NOW = 1_773_671_527 * SECOND  # 2026-03-16 14:32:07 UTC
@@ -69,6 +73,24 @@ class FakeSource:
         if self._refuses:
             raise RuntimeError(self._refuses)
         return "kept in the journal"
+
+
+class JudgingSource(FakeSource):
+    """Judges a resume as a guard does whose fresh reads are what it last showed."""
+
+    def __init__(self, updates: Iterable[Update]) -> None:
+        super().__init__(updates)
+        self._state = next((update.state for update in self._updates if isinstance(update, Attached)), DeskState())
+
+    async def command(self, name: str, /, **arguments: str) -> str:
+        await super().command(name, **arguments)
+        seen = Seen(NOW, NOW, compare_settled(self._state, NOW), self._state.limits[-1].hash)
+        try:
+            judgement = judge(self._state, msgspec.convert(arguments, Asked), seen)
+        except Unresumable as refusal:
+            return ev.encode(Outcome(False, str(refusal))).decode()
+        resumed = name == "resume" and judgement.proven
+        return ev.encode(Outcome(resumed, "resumed" if resumed else judgement.refusal, judgement)).decode()
 
 
 class RecordingCord:
@@ -137,6 +159,7 @@ def described(mode: str = "simulated") -> ev.DeskDescribed:
         ),
         config_hash="c0ffee",
         monitors=MONITORS,
+        limits_hash="7f83b1657ff1fc53",
     )
 
 
@@ -309,6 +332,40 @@ def verified(level: Level = Level.L3) -> Story:
         )
     story.at(-60, ev.PullReason(PULL, "acks silent"), actor="ana")
     return stopped(story, heartbeat="ok")
+
+
+def parted() -> Story:
+    """Stopped and proven, but the books still hold what the brokers hold no more; and another pull stands."""
+    story = verified()
+    story.at(
+        -40, ev.Pulled("p-20260316-1431-b", "L3", "venue:sim2", "fills late", "cli", "guard", ("sim2",), 60), actor="bo"
+    )
+    story.at(-39, ev.VenueVerdict("p-20260316-1431-b", "sim2", Verdict.PARTIAL, "1 order stands", standing=("a7e111",)))
+    return beaten(story)
+
+
+def reconciled() -> Story:
+    """Stopped and proven, and every book is what its broker says."""
+    story = verified()
+    for name, positions in (
+        ("momentum", SIM1_POSITIONS[:2]),
+        ("meanrev", SIM1_POSITIONS[2:]),
+        ("maker", SIM2_POSITIONS),
+    ):
+        story.at(-1, ev.BookRead(name, positions, (), NOW - SECOND))
+    return beaten(story)
+
+
+def reduced() -> Story:
+    """Half an hour after a resume at a quarter; sim2 is gone for good."""
+    story = begun()
+    story.at(-2000, ev.Pulled(PULL, "L3", "desk", "acks silent", "console", "guard", ("sim1", "sim2"), 60), actor="ana")
+    story.at(-2000, ev.GateChanged(GateState.HALTED, D(0), "L3 desk by ana"))
+    story.at(-1900, ev.VenueRetired("sim2", "the broker closed the account"), actor="ana")
+    proofs = ("verdict: VERIFIED on sim1", "book: sim1")
+    story.at(-1800, ev.Resumed((PULL,), "desk", D("0.25"), "external", "the broker was down", proofs), actor="ana")
+    story.at(-1799, ev.GateChanged(GateState.REDUCED, D("0.25"), "resumed at 25 %"))
+    return beaten(monitored(heard(story, gate=GateState.REDUCED, rate=4)))
 
 
 def stopped(story: Story, *, heartbeat: str = "firing") -> Story:

@@ -1,9 +1,11 @@
 """The cord's files and its wire form: what strategies, consoles and other hands rely on."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -239,3 +241,76 @@ def test_a_wrong_command_line_says_what_is_wrong(line: str, says: str) -> None:
 def test_a_right_command_line_is_understood() -> None:
     wanted = Wanted(["--symbol=AAPL", "--symbol", "MSFT", "--level", "l4", "--reason", "a=b", "--no-wait", "--json"])
     assert (wanted.scope, wanted.level, wanted.reason, wanted.wait) == ("symbol:AAPL,MSFT", "L4", "a=b", 0.0)
+
+
+def _pull_again_and_again(folder: str, hand: int, times: int) -> None:
+    for number in range(times):
+        about = {"level": "L3", "scope": "desk", "actor": "ana", "ts": 1}
+        latch.set_latch(folder, pull=f"h{hand}n{number}", **about)  # on a loaded machine it may have had to wait
+
+
+def test_a_resume_that_races_pulls_takes_out_what_it_names_and_loses_none(tmp_path: Path) -> None:
+    """Three processes pull while this one resumes what it sees of the first of them."""
+    times = 150
+    context = multiprocessing.get_context("fork")
+    hands = [context.Process(target=_pull_again_and_again, args=(str(tmp_path), hand, times)) for hand in range(3)]
+    for hand in hands:
+        hand.start()
+    resumed: set[str] = set()
+    while any(hand.is_alive() for hand in hands):
+        seen = {entry["id"] for entry in latch.standing(str(tmp_path)) or []}
+        named = resumed | {name for name in seen if name.startswith("h0")}
+        try:
+            latch.clear(str(tmp_path), named)
+        except OSError:
+            continue  # the hands left it no moment; a guard tries again in a second
+        resumed = named
+        for entry in latch.standing(str(tmp_path)) or []:
+            assert entry["id"] not in resumed
+    for hand in hands:
+        hand.join()
+        assert hand.exitcode == 0
+    left = {entry["id"] for entry in latch.standing(str(tmp_path)) or []}
+    pulled = {f"h{hand}n{number}" for hand in range(3) for number in range(times)}
+    assert left == pulled - resumed
+    assert resumed, "the race was run"
+    latch.clear(str(tmp_path), pulled)
+    assert not (tmp_path / "cord.latch").exists()
+
+
+def test_a_pull_does_not_wait_for_a_resume_that_hangs_and_shuts_the_gate_otherwise(tmp_path: Path) -> None:
+    open_gate(tmp_path)
+    about = {"level": "L3", "actor": "ana", "ts": 1}
+    latch.set_latch(str(tmp_path), pull="p1", scope="venue:sim2", **about)
+    with (tmp_path / "cord.latch").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told: list[tuple[str, str]] = []
+        pulling = threading.Thread(
+            target=lambda: told.append(latch.set_latch(str(tmp_path), pull="p2", scope="desk", **about))
+        )
+        pulling.start()
+        deadline = time.monotonic() + 4
+        while ask(tmp_path) is not GateState.HALTED:
+            assert time.monotonic() < deadline
+        assert [entry["id"] for entry in latch.standing(str(tmp_path)) or []] == ["p1"], "the gate is what shuts it"
+    pulling.join()
+    assert "held it for too long" in told[0][0]
+    assert "removed" in told[0][1]
+    assert [entry["id"] for entry in latch.standing(str(tmp_path)) or []] == ["p1", "p2"]
+
+
+def test_a_torn_line_goes_only_with_a_stop_of_the_whole_desk_behind_it(tmp_path: Path) -> None:
+    about = {"level": "L3", "actor": "ana", "ts": 1}
+    latch.set_latch(str(tmp_path), pull="p1", scope="desk", **about)
+    with (tmp_path / "cord.latch").open("ab") as file:
+        file.write(b'{"v": 1, "id": "p2", "le')
+    latch.clear(str(tmp_path), {"p1"})
+    assert ask(tmp_path) is GateState.HALTED
+    assert latch.standing(str(tmp_path)) is None
+    latch.set_latch(str(tmp_path), pull="p3", scope="venue:sim1", **about)
+    latch.clear(str(tmp_path), {"p3"})
+    assert latch.standing(str(tmp_path)) is None
+    latch.set_latch(str(tmp_path), pull="p4", scope="desk", **about)
+    latch.set_latch(str(tmp_path), pull="p5", scope="venue:sim1", **about)
+    latch.clear(str(tmp_path), {"p4"})
+    assert [entry["id"] for entry in latch.standing(str(tmp_path)) or []] == ["p5"]

@@ -85,6 +85,9 @@ def cautions(blast: Blast, width: int) -> list[Line]:
         names = ", ".join(blast.naked)
         stand = "stands" if len(blast.naked) == 1 else "stand"
         lines += wrap(line((" △ ", "warn")), f"after 3, {names} {stand} without stops; 4 flattens", "warn", width)
+    retired = [row.venue for row in blast.venues if row.retired]
+    if retired:
+        lines += wrap(line((" ○ ", "unknown")), f"{', '.join(retired)} retired: tried all the same", "unknown", width)
     for row in blast.venues:
         if row.unknown:
             lines += wrap(

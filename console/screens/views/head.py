@@ -18,7 +18,10 @@ def header(moment: Moment, width: int) -> list[Line]:
 
 def _identity(moment: Moment, width: int) -> Line:
     state = moment.state
-    accounts = " · ".join(f"{name} {row.info.account or 'account unknown'}" for name, row in state.venues.items())
+    accounts = " · ".join(
+        f"{name} {'RETIRED' if row.retired else row.info.account or 'account unknown'}"
+        for name, row in state.venues.items()
+    )
     locked = (" READ-ONLY ", "band-warn") if moment.read_only else ("", "")
     left = line((" ANDON ", "title"), f" {state.name or '?'}  ", mode_band(state.mode), "  ", (accounts, "dim"))
     return spread(left, line(locked, "  ", (f"{clock(moment.now)}Z ", "title")), width)
@@ -80,11 +83,12 @@ def _known(value: Decimal | None) -> str:
 
 
 def _venues(moment: Moment) -> tuple[Span, ...]:
-    rows = moment.state.venues.values()
+    rows = [row for row in moment.state.venues.values() if not row.retired]
+    retired = len(moment.state.venues) - len(rows)
     answering = sum(row.answers is True for row in rows)
-    asked = all(row.answers is not None for row in rows) and bool(moment.state.venues)
+    asked = all(row.answers is not None for row in rows) and bool(rows)
     looks = "cut" if moment.down else "unknown" if not asked else "" if answering == len(rows) else "bad"
-    return ("venues ", "dim"), (f"{answering}/{len(rows)}", looks)
+    return ("venues ", "dim"), (f"{answering}/{len(rows)}", looks), (f" {retired} retired" if retired else "", "warn")
 
 
 def _guard(moment: Moment) -> tuple[Span, ...]:

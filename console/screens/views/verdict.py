@@ -58,6 +58,9 @@ def venues(moment: Moment, pull: PullState, width: int) -> list[Line]:
 
 def _venue(moment: Moment, pull: PullState, row: VenuePull, width: int) -> list[Line]:
     glyph, looks, big = VERDICTS[row.verdict]
+    if row.retired:
+        retired = moment.state.venues[row.venue].retired if row.venue in moment.state.venues else ""
+        return wrap(line(f" {row.venue:<10} ", (" RETIRED ", "band-unknown"), "  "), retired, "dim", width)
     since = line((f"{age(moment.now - row.since)} " if row.since else "", "dim"))
     head = line(f" {row.venue:<10} ", (f" {glyph} {row.verdict} ", big), "  ", (row.why, looks))
     lines = [spread(head, since, width), _told("sent", _sent(pull, row))]
