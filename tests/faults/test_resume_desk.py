@@ -263,6 +263,8 @@ def test_a_lift_whose_answer_was_lost_is_looked_at_and_not_sent_again(quiet_desk
     desk.broker.fault("hang", "sim1", methods=["PATCH"])
     asking = start_resume(desk, "--size", "25")
     desk.wait_journaled(ev.CordSent, lambda event: event.what == "unsuspend")
+    settings = "/v2/account/configurations"
+    wait_until(lambda: not desk.broker.request("GET", settings)[1]["suspend_trade"], "the broker carried it out")
     desk.stop_guard(signal.SIGKILL)
     assert asking.wait(60) != 5
     desk.broker.clear()
