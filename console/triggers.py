@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from importlib import resources
-from pathlib import Path
 
 from console.desk.trigger import TriggerSpec, spec_from
-from console.strict_yaml import Table, YamlError, parse, plain
+from console.shipped import shipped
+from console.strict_yaml import Table
 
 LEAST_SILENCE = Decimal(30)
 """Three heartbeats of a real desk: less would take one slow answer for a lost connection."""
@@ -14,19 +13,7 @@ LEAST_SILENCE = Decimal(30)
 
 def catalogue(limits: Mapping[str, Decimal]) -> tuple[TriggerSpec, ...]:
     """All triggers, those included that the guard can not watch yet. Raises YamlError."""
-    file = resources.files("runbooks") / "triggers.yaml"
-    path = Path(str(file))
-    root = parse(file.read_text("utf-8"), path)
-    specs: dict[str, TriggerSpec] = {}
-    for entry in root.value if isinstance(root.value, list) else [root]:
-        try:
-            spec = spec_from(plain(entry), limits)
-        except ValueError as error:
-            raise YamlError(path, entry.line, str(error)) from None
-        if spec.id in specs:
-            raise YamlError(path, entry.line, f"a second trigger is named {spec.id!r}; expected once")
-        specs[spec.id] = spec
-    return tuple(specs.values())
+    return shipped("triggers.yaml", "trigger", spec_from, limits)
 
 
 def armed(told: Table, limits: Mapping[str, Decimal], mode: str) -> tuple[TriggerSpec, ...]:

@@ -3,33 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
-from importlib import resources
-from pathlib import Path
 
 from console.desk import events as ev
 from console.desk.metrics import Metric, closed, metric_for, session_as_of
 from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
 from console.guard.hub import Hub
-from console.strict_yaml import YamlError, parse, plain
+from console.shipped import shipped
 
 SHOWN_EVERY = 1.0
 
 
 def load_monitors(limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
     """The monitors of runbooks/monitors.yaml under the desk's limits. Raises YamlError."""
-    file = resources.files("runbooks") / "monitors.yaml"
-    path = Path(str(file))
-    root = parse(file.read_text("utf-8"), path)
-    specs: dict[str, MonitorSpec] = {}
-    for entry in root.value if isinstance(root.value, list) else [root]:
-        try:
-            spec = spec_from(plain(entry), limits)
-        except ValueError as error:
-            raise YamlError(path, entry.line, str(error)) from None
-        if spec.id in specs:
-            raise YamlError(path, entry.line, f"a second monitor is named {spec.id!r}; expected once")
-        specs[spec.id] = spec
-    return tuple(specs.values())
+    return shipped("monitors.yaml", "monitor", spec_from, limits)
 
 
 class Monitors:
