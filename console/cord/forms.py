@@ -46,6 +46,11 @@ class Outcome:
         self.failed: tuple[str, ...] = ()
         self.order_id = ""
 
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What a record of it says, but for the time it took."""
+        return (self.kind, self.status, self.detail, self.items, self.failed)
+
 
 class Row:
     """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order; `client`
@@ -54,8 +59,9 @@ class Row:
     __slots__ = ("client", "id", "order", "qty", "side", "status", "symbol")
 
     def __init__(self, told: dict[str, Any], fields: dict[str, str]) -> None:
-        self.id = str(told[fields["id"]])
-        self.symbol = str(told[fields["symbol"]])
+        """Raises KeyError or TypeError where `told` does not name an order or a fill."""
+        self.id = _text(told[fields["id"]])
+        self.symbol = _text(told[fields["symbol"]])
         self.client: str | None = str(told.get(fields["client"]) or "") if "client" in fields else None
         self.status = str(told.get(fields.get("status", ""), ""))
         self.side = str(told.get(fields.get("side", ""), ""))
@@ -116,7 +122,7 @@ class FormHand:
         outcome = _outcome(answer := self._write("close", symbol=symbol))
         if outcome.kind == "acked" and isinstance(answer, Answer):
             try:
-                outcome.order_id = str(answer.json()[self._field("order", "id")])
+                outcome.order_id = _text(answer.json()[self._field("order", "id")])
             except (ValueError, KeyError, TypeError):
                 outcome.kind, outcome.detail = "ambiguous", "accepted, but the answer names no order"
         return outcome
@@ -128,7 +134,7 @@ class FormHand:
             return outcome
         fields = self.venue.form["fields"]["item"]
         try:
-            items = [(str(item[fields["id"]]), int(item[fields["status"]])) for item in answer.json()]
+            items = [(_text(item[fields["id"]]), int(_text(item[fields["status"]]))) for item in answer.json()]
         except (ValueError, KeyError, TypeError):
             return Outcome("ambiguous", "the answer to the bulk call can not be read", answer)
         outcome.items = len(items)
@@ -162,10 +168,13 @@ class FormHand:
     def positions(self) -> dict[str, Decimal]:
         """Symbol to signed quantity, without zeros. Raises Unread."""
         symbol, qty = self._field("position", "symbol"), self._field("position", "qty")
+        listed = self._list("positions")
         try:
-            held = {str(told[symbol]): Decimal(told[qty]) for told in self._list("positions")}
-        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
-            raise Unread(f"positions: an entry can not be read: {error!r}") from None
+            held = {_text(told[symbol]): Decimal(_text(told[qty])) for told in listed}
+        except (KeyError, TypeError, InvalidOperation):
+            raise Unread("positions: an entry can not be read") from None
+        if len(held) < len(listed):
+            raise Unread("positions: one symbol is listed twice")
         if not all(qty.is_finite() for qty in held.values()):
             raise Unread("positions: a quantity is not a number")
         return {symbol: qty for symbol, qty in held.items() if qty}
@@ -216,8 +225,7 @@ class FormHand:
         return told
 
     def _get(self, what: str, path: str) -> Any:
-        request = request_bytes(self.venue.host, "GET", path, self._headers)
-        answer = self._read(what, request)
+        answer = self._read(request_bytes(self.venue.host, "GET", path, self._headers))
         if answer.status != 200:
             refused = answer.status in (401, 403)
             raise Unread(f"{what}: HTTP {answer.status}", answer.retry_after, unauthorized=refused)
@@ -226,23 +234,29 @@ class FormHand:
         except ValueError:
             raise Unread(f"{what}: the answer is not JSON") from None
 
-    def _read(self, what: str, request: bytes) -> Answer:
-        """Reads may be repeated: once on the kept connection, then on a fresh one."""
+    def _read(self, request: bytes) -> Answer:
+        """Reads may be repeated: once on the kept connection, then, where time is left, on a fresh one."""
         deadline = time.monotonic() + self.venue.timeout
         if self._reading is not None and self._reading.alive():
             try:
-                self._reading.send(request, deadline)
-                return self._reading.receive(deadline)
-            except HttpError:
-                self.close()
+                return self._ask(self._reading, request, deadline)
+            except HttpError as error:
+                if time.monotonic() >= deadline:
+                    raise Unread(str(error)) from None
         self.close()
         try:
             self._reading = self.connect()
-            self._reading.send(request, deadline)
-            return self._reading.receive(deadline)
+            return self._ask(self._reading, request, deadline)
         except HttpError as error:
+            raise Unread(str(error)) from None
+
+    def _ask(self, wire: Wire, request: bytes, deadline: float) -> Answer:
+        try:
+            wire.send(request, deadline)
+            return wire.receive(deadline)
+        except HttpError:
             self.close()
-            raise Unread(f"{what}: {error}") from None
+            raise
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -282,12 +296,20 @@ def _outcome(answer: Answer | HttpError) -> Outcome:
     if isinstance(answer, Lost):
         return Outcome("ambiguous", str(answer))
     if isinstance(answer, HttpError):
-        return Outcome("refused", f"not sent: {answer}")
+        return Outcome("refused", str(answer))  # not sent
     if 200 <= answer.status < 300:
         return Outcome("acked", "", answer)
     if 400 <= answer.status < 500 and answer.status != 408:
         return Outcome("refused", f"HTTP {answer.status} {_message(answer)}".rstrip(), answer)
     return Outcome("ambiguous", f"HTTP {answer.status}", answer)
+
+
+def _text(told: Any) -> str:
+    """What has to be text in an answer, or a number, which is kept as text. Raises TypeError: null names nothing, and
+    false is not zero."""
+    if not isinstance(told, str) or not told:
+        raise TypeError(f"text is expected: {told!r}")
+    return told
 
 
 def _message(answer: Answer) -> str:

@@ -73,8 +73,11 @@ class VenueWorker(threading.Thread):
         self._strategies = strategies
         self._closes = Closes(strategies)
         self._bulk_attempts = 0
+        self._bulk_told: tuple[object, ...] = ()
+        self._bulk_doubted = False
         self._attempts: dict[str, int] = {}
         self._pause = QUICKEST
+        self._open = 0
         self._hold_until = 0.0
         self._disk_patience = DISK_MAY_TAKE
         self._session_read = 0.0
@@ -208,6 +211,7 @@ class VenueWorker(threading.Thread):
         sent."""
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
+        self._bulk_attempts, self._bulk_told = 0, ()
         if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
             return False
         if self._held:
@@ -247,7 +251,9 @@ class VenueWorker(threading.Thread):
         self._pace(look)
 
     def _pace(self, look: Look) -> None:
-        if any(row.id not in self._closes.own for row in look.new):
+        """Quickly while something happens: new orders come, or those that stood are getting fewer."""
+        fewer, self._open = len(look.open) < self._open, len(look.open)
+        if fewer or any(row.id not in self._closes.own for row in look.new):
             self._pause = QUICKEST
             return
         self._pause = min(self._pause * 2, SLOWEST)
@@ -285,16 +291,18 @@ class VenueWorker(threading.Thread):
         return {row.id: row for row in rows}
 
     def _cancel(self, standing: dict[str, Row]) -> None:
-        """Ask again for whatever still stands, in bulk where there is much."""
-        if len(standing) > SINGLE_CANCELS and self._may_bulk:
+        """Ask again for whatever still stands, in bulk where there is much, and one by one for a turn where the bulk
+        call did not do it. A cancel that is not answered ends the turn: what it did is looked at first."""
+        if len(standing) > SINGLE_CANCELS and self._may_bulk and not self._bulk_doubted:
             self._cancel_all()
             return
+        self._bulk_doubted = False
         wanting = [task for task in self._tasks.values() if task.level.cancels]
         in_turn = sorted(standing, key=lambda order_id: self._attempts.get(order_id, 0))  # stuck ones starve no other
         for order_id in in_turn[:SINGLE_CANCELS]:
             attempt = self._attempts[order_id] = self._attempts.get(order_id, 0) + 1
             outcome = self.hand.cancel(order_id)
-            if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th…: a stuck order must not fill the journal
+            if _seldom(attempt):
                 self._sent(wanting[-1], "cancel", attempt, target=order_id)
                 self._answered(wanting[-1], "cancel", outcome, target=order_id)
             if outcome.kind != "acked":
@@ -302,15 +310,26 @@ class VenueWorker(threading.Thread):
                     task.refused[order_id] = f"cancel {outcome.kind}: {outcome.detail}"
             if outcome.retry_after:
                 self._hold_until = time.monotonic() + outcome.retry_after
+            if outcome.retry_after or not outcome.status:
                 return
 
     def _cancel_all(self) -> None:
+        """The bulk cancel, told seldom and whenever its outcome is another than before."""
         self._bulk_attempts += 1
-        self._sent(self._canceller, "cancel_all", self._bulk_attempts)
-        self._bulk_answered(self.hand.cancel_all())
+        at, told = time.time_ns(), _seldom(self._bulk_attempts)
+        if told:
+            self._sent(self._canceller, "cancel_all", self._bulk_attempts, at=at)
+        outcome = self.hand.cancel_all()
+        if not told and outcome.told != self._bulk_told:
+            self._sent(self._canceller, "cancel_all", self._bulk_attempts, at=at)
+            told = True
+        self._bulk_answered(outcome, told=told)
 
-    def _bulk_answered(self, outcome: Outcome) -> None:
-        self._answered(self._canceller, "cancel_all", outcome)
+    def _bulk_answered(self, outcome: Outcome, *, told: bool = True) -> None:
+        if told:
+            self._answered(self._canceller, "cancel_all", outcome)
+        self._bulk_told = outcome.told
+        self._bulk_doubted = outcome.kind != "acked" or bool(outcome.failed)
         if outcome.kind != "acked" and (not outcome.status or outcome.retry_after):
             self._lose_sight(outcome.detail)
         for order_id in outcome.failed:
@@ -450,3 +469,8 @@ class VenueWorker(threading.Thread):
                 },
                 task.request.id,
             )
+
+
+def _seldom(attempt: int) -> bool:
+    """The 1st, 2nd, 4th, 8th…: what is tried again and again must not fill the journal."""
+    return attempt & (attempt - 1) == 0

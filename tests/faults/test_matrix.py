@@ -4,12 +4,14 @@ All cells of a level are pulled side by side, most of them waiting for a fault t
 its own. What has to come out stands in `tests.support.fault_table`.
 """
 
+import contextlib
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -267,28 +269,30 @@ class Pulled:
         return told
 
 
-@pytest.fixture(scope="module", params=["L3", "L4"])
-def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
-    """The cells of one level that this run asks for."""
-    folder = tmp_path_factory.mktemp("matrix")
-    asked = [
-        item.callspec.params["cell"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == "test_the_right_verdict_under_every_fault"
-    ]
-    cells = [cell for cell in asked if cell.level == request.param]
-    with pytest.MonkeyPatch.context() as patch, Matrix(folder, cells, SUITE, SIDE_BY_SIDE) as running:
-        patch.setenv("SSL_CERT_FILE", os.fspath(running.trusted))
-        yield running
+@pytest.fixture(scope="module")
+def matrix(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Matrix]]:
+    """The cells of a level that this run asks for, at work from when the first of them is asked for its outcome."""
+    asked = [item.callspec.params["cell"] for item in request.session.items if _is_cell(item)]
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as running:
+
+        @cache
+        def of(level: str) -> Matrix:
+            cells = [cell for cell in asked if cell.level == level]
+            made = Matrix(tmp_path_factory.mktemp(level), cells, SUITE, SIDE_BY_SIDE)
+            patch.setenv("SSL_CERT_FILE", os.fspath(made.trusted))
+            return running.enter_context(made)
+
+        yield of
+
+
+def _is_cell(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.originalname == "test_the_right_verdict_under_every_fault"
 
 
 @pytest.mark.parametrize(
-    ("matrix", "cell"),
-    [
-        pytest.param(cell.level, cell, id=cell.id, marks=pytest.mark.xdist_group(f"matrix {cell.level}"))
-        for cell in CELLS
-    ],
-    indirect=["matrix"],
+    "cell", [pytest.param(cell, id=cell.id, marks=pytest.mark.xdist_group(f"matrix {cell.level}")) for cell in CELLS]
 )
-def test_the_right_verdict_under_every_fault(matrix: Matrix, cell: Cell) -> None:
-    matrix.outcome(cell)
+def test_the_right_verdict_under_every_fault(matrix: Callable[[str], Matrix], cell: Cell) -> None:
+    matrix(cell.level).outcome(cell)

@@ -21,17 +21,20 @@ class Times:
 
 @dataclass(frozen=True)
 class On:
-    """A fault of the simulated broker. Its argument is `arg`, or so many `patiences` or `quiets` in seconds."""
+    """A fault of the simulated broker. Its argument is `arg`, or so many `patiences` or `quiets` in seconds, or a
+    rate of so many in a quiet interval and never less than one a second."""
 
     name: str
     arg: str = ""
     patiences: float = 0
     quiets: float = 0
+    rate: float = 0
     methods: tuple[str, ...] = ()
     path: str = ""
 
     def argument(self, times: Times) -> str | None:
         scaled = self.patiences * times.patience + self.quiets * times.quiet
+        scaled = max(1.0, self.rate / times.quiet) if self.rate else scaled
         return self.arg or (f"{scaled:.6f}" if scaled else None)
 
 
@@ -130,7 +133,7 @@ FAULTS = (
         "reset mid-answer",
         "writes are done, and no answer comes through whole",
         on=(On("reset"),),
-        says="connection",
+        says="Connection reset",
     ),
     # --- connections that look alive ---
     Fault(
@@ -170,13 +173,13 @@ FAULTS = (
     Fault(
         "new order every second",
         "cancelled, and the venue suspended, after which none comes",
-        on=(On("runaway_strategy", arg="1"),),
+        on=(On("runaway_strategy", rate=4),),
         during=(VERIFIED, VERIFIED),
     ),
     Fault(
         "new order every second, never suspended",
         "each new order begins the quiet anew",
-        on=(On("runaway_strategy", arg="4"), On("error500", methods=("PATCH",))),
+        on=(On("runaway_strategy", rate=4), On("error500", methods=("PATCH",))),
         during=(PARTIAL, PARTIAL),
     ),
     Fault(
