@@ -56,6 +56,20 @@ class MonitorInfo(Plain, frozen=True):
     channel: str = ""
 
 
+class ContactInfo(Plain, frozen=True):
+    """Somebody to call, as contacts.yaml names them. `level` is the rung of the escalation, 1 (first) to 3; `venue` is
+    set for the broker's own desk of that venue."""
+
+    name: str
+    role: str
+    phone: str
+    hours: str
+    level: int
+    email: str = ""
+    url: str = ""
+    venue: str = ""
+
+
 class Position(Plain, frozen=True):
     """Signed quantity: negative is short. Prices in the account's currency."""
 
@@ -94,7 +108,8 @@ class Order(Plain, frozen=True):
 
 
 class DeskDescribed(Event, frozen=True, tag="desk_described"):
-    """desk.yaml as the guard read it. `mode` is simulated, paper or live; `config_hash` is SHA-256 of the file."""
+    """desk.yaml and contacts.yaml as the guard read them. `mode` is simulated, paper or live; `config_hash` is SHA-256
+    of desk.yaml. `netted` where strategies share one position a symbol, so that no share of it can be closed alone."""
 
     name: str
     mode: str
@@ -103,6 +118,8 @@ class DeskDescribed(Event, frozen=True, tag="desk_described"):
     config_hash: str
     quiet_seconds: int = 60
     monitors: tuple[MonitorInfo, ...] = ()
+    contacts: tuple[ContactInfo, ...] = ()
+    netted: bool = True
 
 
 class GuardStarted(Event, frozen=True, tag="guard_started"):
@@ -192,8 +209,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal or trigger; `hand` is guard or direct. `made` is UTC
-    ns, 0 for the time of the record: one that only the latch told of is older than its record."""
+    """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made` is
+    UTC ns, 0 for the time of the record: one that only the latch told of is older than its record."""
 
     pull: str
     level: str
@@ -295,6 +312,27 @@ class EvidenceTaken(Event, frozen=True, tag="evidence_taken"):
     model_hashes: dict[str, str]
     config_hash: str
     missing: tuple[str, ...] = ()
+
+
+class DrillDone(Event, frozen=True, tag="drill_done"):
+    """A drill of the cord came to its end. Milliseconds count from the pull, None where something was not reached;
+    `flat_ms` is None too where the level flattens nothing. `restarts` says how often the quiet clock began again,
+    `missed` what was not proven in time (empty where it passed). `report` is a path within the state folder, with its
+    SHA-256."""
+
+    id: str
+    drill: str
+    pull: str
+    level: str
+    passed: bool
+    blocked_ms: int | None
+    flat_ms: int | None
+    verified_ms: int | None
+    quiet_seconds: int
+    restarts: int
+    missed: tuple[str, ...]
+    report: str
+    sha256: str
 
 
 # --- samples --------------------------------------------------------------------------------------------------------
@@ -413,6 +451,7 @@ AnyEvent = (
     | QuietRestarted
     | VenueVerdict
     | EvidenceTaken
+    | DrillDone
     | GuardBeat
     | Heartbeat
     | MonitorSampled

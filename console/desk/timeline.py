@@ -73,6 +73,11 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.CordAnswered: _answered,
     ev.QuietRestarted: lambda r, e: ("calm", f"{e.venue}: quiet clock from here ({e.why})"),
     ev.VenueVerdict: _verdict,
+    ev.DrillDone: lambda r, e: (
+        ("good", f"drill {e.drill} passed: {e.report}")
+        if e.passed
+        else ("bad", f"drill {e.drill} failed: {some(e.missed)}")
+    ),
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

@@ -369,6 +369,13 @@ def burning() -> Story:
     return beaten(monitored(story, heartbeat="firing", unknown=True))
 
 
+def reached() -> Story:
+    """A burning desk with orders at sim1 that nobody here sent."""
+    story = burning()
+    foreign = order("c3d900", "mobile-app", "MSFT", "sell", 25)
+    return beaten(story.at(-0.5, ev.OrdersRead("sim1", (*SIM1_ORDERS, foreign), NOW - SECOND)))
+
+
 def detached() -> list[Update]:
     """The guard was killed 43 seconds ago; what was known then is still on the screen."""
     story = beaten(monitored(heard(begun(), ago=44), ago=44), ago=43)
