@@ -7,6 +7,7 @@ from typing import Protocol
 from textual.binding import Binding, BindingType
 
 from console.desk.moment import Moment
+from console.desk.pull import Verdict
 from console.desk.reconcile import Comparison
 
 
@@ -23,6 +24,7 @@ class Console(Protocol):
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
     def ask_reason(self) -> None: ...
+    def copy_script(self) -> None: ...
     def start_guard(self) -> None: ...
     def leave(self) -> None: ...
 
@@ -78,6 +80,12 @@ def _no_reason(console: Console) -> str:
     return _never_pulled(console) or ("read-only: nothing is written" if console.moment.read_only else "")
 
 
+def _all_proven(console: Console) -> str:
+    pulls = console.moment.state.pulls.values()
+    waiting = any(pull.verdict in (Verdict.PARTIAL, Verdict.UNKNOWN) for pull in pulls)
+    return _never_pulled(console) or ("" if waiting else "no venue is PARTIAL or UNKNOWN")
+
+
 def _guard_runs(console: Console) -> str:
     if console.moment.read_only:
         return "read-only: nothing is started"
@@ -101,7 +109,7 @@ ACTIONS: tuple[Action, ...] = (
         ("K", "shift+k", "f10"),
         "K",
         "KILL",
-        "Opens the cord: 3 halts and cancels, 4 also flattens",
+        "Opens the cord: 1 to 4, from pausing entries to flattening",
         "Cord",
         lambda console: console.open_cord(),
         refuses=_no_cord,
@@ -128,6 +136,16 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.ask_reason(),
         refuses=_no_reason,
+    ),
+    Action(
+        "copy",
+        ("c",),
+        "c",
+        "Copy",
+        "Send what to say to the broker’s desk to your terminal’s clipboard",
+        "Cord",
+        lambda console: console.copy_script(),
+        refuses=_all_proven,
     ),
     Action(
         "guard",

@@ -162,7 +162,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     if wanted.json:
         print(json.dumps(report.object(), ensure_ascii=False))
     else:
-        _sum_up(report)
+        _sum_up(report, folder)
     return report.verdict.exit_code
 
 
@@ -184,11 +184,23 @@ def _all_sent(report: "Report") -> bool:
     return bool(report.venues) and all(venue["verdict"] != "UNKNOWN" for venue in report.venues.values())
 
 
-def _sum_up(report: "Report") -> None:
+def _sum_up(report: "Report", folder: str) -> None:
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
     else:
         print(
             f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}"
         )
+        for line in _call(report, folder):
+            print(line)
         print("the pull goes on; watch it with: andon status")
+
+
+def _call(report: "Report", folder: str) -> "list[str]":
+    """Whom to call, as cord.json knows them."""
+    from console.cord.plan import Plan, PlanError
+
+    try:
+        return report.call(Plan.load(folder))
+    except PlanError:
+        return []

@@ -121,8 +121,8 @@ def what_to_say(level: Level, scope: Scope, at: Standing) -> list[str]:
 def _orders(level: Level, scope: Scope, at: Standing) -> list[str]:
     told = [_ask(scope)] if level.cancels else []
     if at.orders:
-        few = "this order" if len(at.orders) == 1 else f"these {len(at.orders)} orders"
-        told.append(f"{at.as_seen or 'Still open'}: {few}:")
+        few = "1 order" if len(at.orders) == 1 else f"{len(at.orders)} orders"
+        told.append(f"{at.as_seen or 'Still open'}: {few}.")
         told += [f"  {order}  {what}".rstrip() for order, what in at.orders[:READ_ALOUD]]
         if len(at.orders) > READ_ALOUD:
             told.append(f"  and {len(at.orders) - READ_ALOUD} more")

@@ -1,6 +1,6 @@
 """Small histories of a desk, told as records with a fixed clock: for snapshots and for the pictures in the docs."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,13 @@ MONITORS = (
     ev.MonitorInfo("error-rate", "errors per minute", "INFRA", "> 10", "PAGE"),
 )
 
+CONTACTS = (
+    ev.ContactInfo("Sim Brokerage", "trading desk", "+1 555 0177", "24/7", 1, venue="sim2"),
+    ev.ContactInfo("Sim Brokerage", "night desk", "+1 555 0178", "22:00-06:00 UTC", 2, venue="sim2"),
+    ev.ContactInfo("Ana Ortega", "on-call operator", "+353 1 555 0101", "07:00-22:00 UTC", 1),
+    ev.ContactInfo("Bo Lindqvist", "head of risk", "+46 8 555 0102", "always", 2),
+    ev.ContactInfo("Kim Adeyemi", "founder", "+353 1 555 0103", "always", 3),
+)
 
 D = Decimal
 
@@ -137,6 +144,7 @@ def described(mode: str = "simulated") -> ev.DeskDescribed:
         ),
         config_hash="c0ffee",
         monitors=MONITORS,
+        contacts=CONTACTS,
     )
 
 
@@ -152,13 +160,15 @@ def begun(mode: str = "simulated") -> Story:
     return story
 
 
-def heard(story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rate: int = 12) -> Story:
-    """The latest samples of everything that is well."""
-    as_of = NOW - int(ago * SECOND)
+def heard(
+    story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rate: int = 12, silent: Collection[str] = ()
+) -> Story:
+    """The latest samples of everything that is well; `silent` venues were last heard just before the pull."""
     for venue, positions, orders, equity, day in (
         ("sim1", SIM1_POSITIONS, SIM1_ORDERS, "99580.00", "-0.42"),
         ("sim2", SIM2_POSITIONS, SIM2_ORDERS, "100110.00", "0.11"),
     ):
+        as_of = NOW - int((13 if venue in silent else ago) * SECOND)
         story.at(-ago, ev.Heartbeat(venue, 4200), ev.AccountRead(venue, D(equity), D(day), D("1.10"), as_of))
         story.at(-ago, ev.PositionsRead(venue, positions, as_of), ev.OrdersRead(venue, orders, as_of))
     held = {"momentum": SIM1_POSITIONS[:2], "meanrev": SIM1_POSITIONS[2:], "maker": SIM2_POSITIONS}
@@ -168,6 +178,7 @@ def heard(story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rat
         "maker": ("maker-0101", "maker-0102"),
     }
     days = {"momentum": "0.12", "meanrev": "-0.61", "maker": "0.11"}
+    as_of = NOW - int(ago * SECOND)
     for name, model in MODELS.items():
         story.at(-ago, sampled(name, model, gate, rate, days[name], as_of))
         story.at(-ago, ev.BookRead(name, held[name], working[name], as_of))
@@ -250,6 +261,7 @@ def requested() -> Story:
                 PULL, venue, Verdict.REQUESTED, "no open order; quiet so far", t_blocked=NOW - int(11.5 * SECOND)
             ),
         )
+    story.at(-3, ev.QuietRestarted(PULL, "sim2", "late fill SPY of order a7e110"))
     return stopped(story)
 
 
@@ -267,7 +279,12 @@ def partial() -> Story:
             PULL, "sim2", "cancel_all", "acked", items=2, status=207, took_ms=180, failed=("a7e111",), detail="1 of 2"
         ),
     )
-    story.at(-11, ev.VenueVerdict(PULL, "sim2", Verdict.PARTIAL, "1 order stands", standing=("a7e111",)))
+    for attempt, ago in ((1, 11.4), (2, 10), (4, 6)):
+        story.at(-ago, ev.CordSent(PULL, "sim2", "cancel", attempt, target="a7e111"))
+        why = "order is pending cancel"
+        story.at(-ago, ev.CordAnswered(PULL, "sim2", "cancel", "refused", "a7e111", 422, why, took_ms=31))
+    why = "1 order still open; cancel refused: order is pending cancel"
+    story.at(-11, ev.VenueVerdict(PULL, "sim2", Verdict.PARTIAL, why, standing=("a7e111",)))
     return stopped(story)
 
 
@@ -313,18 +330,24 @@ def verified(level: Level = Level.L3) -> Story:
 
 def stopped(story: Story, *, heartbeat: str = "firing") -> Story:
     """Strategies have followed the gate, and nothing is open any more where a venue answers."""
-    heard(story, gate=GateState.HALTED, rate=0)
     silent = {
         record.event.venue
         for record in story.records
         if isinstance(record.event, ev.VenueVerdict) and record.event.verdict is Verdict.UNKNOWN
+    }
+    heard(story, gate=GateState.HALTED, rate=0, silent=silent)
+    standing = {
+        record.event.venue: record.event.standing
+        for record in story.records
+        if isinstance(record.event, ev.VenueVerdict)
     }
     for venue in ("sim1", "sim2"):
         if venue in silent:
             story.at(-1, ev.PositionsRead(venue, (), NOW, unknown="no answer in 5 s"))
             story.at(-1, ev.OrdersRead(venue, (), NOW, unknown="no answer in 5 s"))
         else:
-            story.at(-1, ev.OrdersRead(venue, (), NOW - SECOND))
+            left = tuple(each for each in (*SIM1_ORDERS, *SIM2_ORDERS) if each.id in standing[venue])
+            story.at(-1, ev.OrdersRead(venue, left, NOW - SECOND))
     for name in MODELS:
         story.at(-1, ev.BookRead(name, (), (), NOW - SECOND))
     return beaten(monitored(story, heartbeat=heartbeat))

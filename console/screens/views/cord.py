@@ -157,7 +157,7 @@ def cautions(moment: Moment, blast: Blast, width: int) -> list[Line]:
     protective = count(blast.protective, "protective order")
     if blast.foreign:
         oldest = age(moment.now - blast.foreign_since)
-        strangers = f"includes {count(blast.foreign, 'order')} not sent by our strategies (oldest {oldest})"
+        strangers = f"includes {count(blast.foreign, 'order')} not sent by strategies (oldest {oldest})"
         lines.append(line((" △ ", "warn"), strangers, f", {protective}" if blast.protective else ""))
     elif blast.protective:
         lines.append(line(f"   includes {protective}"))
