@@ -49,6 +49,7 @@ class Wanted:
         self.desk = ""
         self.wait = -1.0
         self.json = False
+        self.origin = "cli"
         kinds: dict[str, list[str]] = {}
         rest = [part for word in arguments for part in _split(word)]
         while rest:
@@ -67,6 +68,8 @@ class Wanted:
                 self.wait = 0.0
             elif word == "--json":
                 self.json = True
+            elif word == "--drill":  # `andon drill` pulls like anybody else, and says so
+                self.origin = "drill"
             else:
                 raise Usage(f"{word} is not known here")
         if self.level not in ("L1", "L2", "L3", "L4"):
@@ -116,7 +119,7 @@ def main(arguments: "list[str]") -> int:
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
-    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason)
+    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
     return _see_through(wanted, folder, request, put(folder, request.line()))
 
 

@@ -317,8 +317,8 @@ class EvidenceTaken(Event, frozen=True, tag="evidence_taken"):
 class DrillDone(Event, frozen=True, tag="drill_done"):
     """A drill of the cord came to its end. Milliseconds count from the pull, None where something was not reached;
     `flat_ms` is None too where the level flattens nothing. `restarts` says how often the quiet clock began again,
-    `missed` what was not proven in time (empty where it passed). `report` is a path within the state folder, with its
-    SHA-256."""
+    `late_orders` how many orders strategies sent once all was blocked, `missed` what was not as it has to be (empty
+    where it passed). `report` is a path within the state folder, with its SHA-256."""
 
     id: str
     drill: str
@@ -330,6 +330,7 @@ class DrillDone(Event, frozen=True, tag="drill_done"):
     verified_ms: int | None
     quiet_seconds: int
     restarts: int
+    late_orders: int
     missed: tuple[str, ...]
     report: str
     sha256: str

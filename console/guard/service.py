@@ -29,6 +29,7 @@ from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
+from console.guard.drills import keep_drill
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.gatekeeper import GateKeeper
@@ -244,6 +245,8 @@ class Guard:
                     raise RuntimeError(f"{strategy} was not disabled: {answer}")
                 self.hub.journal(ev.StrategyChanged(strategy=strategy, what="disabled", detail=f"by {actor}"), actor)
                 return f"{strategy} is disabled"
+            case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
+                return await keep_drill(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
 
     # --- beating -----------------------------------------------------------------------------------------------------
