@@ -75,7 +75,7 @@ async def test_tab_goes_through_the_scopes_and_the_reach_follows() -> None:
         await opened(pilot, "tab")
         assert "sim2" not in desk.said("#reach")
         desk.seconds += 1
-        await opened(pilot, "shift+tab", "shift+tab")
+        await opened(pilot, "tab", "tab", "shift+tab")
         assert "sim1" not in desk.said("#reach")
         desk.seconds += 1
         await opened(pilot, "4")

@@ -46,7 +46,7 @@ def test_a_desk_without_the_file_has_no_contacts(tmp_path: Path) -> None:
         ('"+46 8 555 0102"', '"[Number]"', 2, "a number that can be dialled"),
         ('"+46 8 555 0102"', "4685550102", 2, "put it in quotes"),
         ("venue: sim1", "venue: sim9", 5, "one of sim1, sim2"),
-        ('hours: "24/7"\n', "", 3, "lacks 'hours'"),
+        ('    hours: "24/7"\n', "", 3, "lacks 'hours'"),
         ("contacts:", "people:", 1, "one of contacts"),
     ],
 )

@@ -200,7 +200,7 @@ def levels(blast: Blast, refused: Mapping[Level, str], offer: str, width: int, *
             return line((f" {digit}  {says[level]}", "off"))
         return line((f" {digit} ", tones[0]), (f" {says[level]}", tones[1]))
 
-    lines = [_pair(key(Level.L1), key(Level.L2)), _pair(key(Level.L3), key(Level.L4))]
+    lines = [_pair(key(Level.L1), key(Level.L2), width), _pair(key(Level.L3), key(Level.L4), width)]
     for level, why in refused.items():
         if armed:
             lines += wrap(
@@ -212,8 +212,10 @@ def levels(blast: Blast, refused: Mapping[Level, str], offer: str, width: int, *
     return lines
 
 
-def _pair(left: Line, right: Line) -> Line:
-    return line("  ", left, " " * max(2, 30 - width_of(left)), right)
+def _pair(left: Line, right: Line, width: int) -> Line:
+    """Side by side; closer together on a small terminal, where what a digit does must still be told whole."""
+    longest = len(f" 4  {Level.L4.says}")
+    return line("  ", left, " " * max(2, min(30, width - longest - 3) - width_of(left)), right)
 
 
 def foot(note: str, kind: str, width: int) -> Line:
