@@ -2,6 +2,8 @@
 
 import shutil
 
+import msgspec
+
 from console.commands.look import look
 from console.commands.output import print_json, print_table
 from console.desk.moment import Look, Moment
@@ -9,6 +11,7 @@ from console.desk.pull import GateState
 from console.desk.state import MonitorState, PullState, StrategyState, VenueState
 from console.desk.words import NONE, age, clock, count, signed
 from console.screens.views.verdict import text as page
+from console.screens.views.verdict import unproven, words
 
 GUARD_DOWN = 1
 
@@ -106,7 +109,8 @@ def _facts(moment: Moment) -> dict[str, object]:
         "mode": state.mode,
         "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
         "gate": state.gate_state,
-        "pulls": {pull.id: _pull_facts(pull) for pull in state.pulls.values()},
+        "contacts": [msgspec.structs.asdict(contact) for contact in state.contacts],
+        "pulls": {pull.id: _pull_facts(moment, pull) for pull in state.pulls.values()},
         "venues": {
             name: {
                 "answers": row.answers,
@@ -133,7 +137,7 @@ def _facts(moment: Moment) -> dict[str, object]:
     }
 
 
-def _pull_facts(pull: PullState) -> dict[str, object]:
+def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
     return {
         "level": pull.level,
         "scope": pull.scope,
@@ -155,6 +159,7 @@ def _pull_facts(pull: PullState) -> dict[str, object]:
                 "t_blocked": venue.t_blocked,
                 "t_flat": venue.t_flat,
                 "t_verified": venue.t_verified,
+                "say": words(moment, pull, venue) if venue in unproven(pull) else [],
             }
             for name, venue in pull.venues.items()
         },

@@ -47,6 +47,7 @@ class Report:
                 verdict=Verdict(row["verdict"]),
                 orders=[(order, "") for order in row["standing"]],
                 positions=row["positions"],
+                as_seen="Open when we last looked" if row["verdict"] == Verdict.UNKNOWN else "",
             )
             lines += [f"  | {line}" for line in what_to_say(Level(self.level), Scope.parse(self.scope), standing)]
         ours = [f"  level {person.level}  {person_line(person)}" for person in ladder(plan.contacts)]

@@ -148,7 +148,7 @@ def _positions(level: Level, at: Standing) -> list[str]:
     if not level.flattens:
         return []
     if not at.positions:
-        return ["Then tell me which positions are left."] if at.verdict is Verdict.UNKNOWN else []
+        return ["And tell me which positions are left."] if at.verdict is Verdict.UNKNOWN else []
     return [
         f"We still hold: {', '.join(at.positions)}.",
         "Tell me what is left of them. Close nothing yet:",

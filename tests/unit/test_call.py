@@ -80,7 +80,9 @@ def test_kill_says_the_same_with_no_guard() -> None:
     assert "  | Cancel all open orders of this account." in lines
     assert "  |   o1" in lines
     assert lines[-1] == "  level 2  +46 8 555 0102  Bo, risk"
-    report.feed({"kind": "venue_verdict", "ts": 3, "data": {**verdict, "verdict": "VERIFIED"}})
+    report.feed({"kind": "venue_verdict", "ts": 3, "data": {**verdict, "verdict": "UNKNOWN"}})
+    assert "  | Open when we last looked: 1 order." in report.call(plan)
+    report.feed({"kind": "venue_verdict", "ts": 4, "data": {**verdict, "verdict": "VERIFIED"}})
     assert report.call(plan) == []
 
 

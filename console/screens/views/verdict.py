@@ -9,7 +9,7 @@ from console.desk.call import Person, Standing, brokers_desk, ladder, person_lin
 from console.desk.moment import Moment
 from console.desk.pull import GateState, Scope, Verdict
 from console.desk.state import Exchange, PullState, VenuePull
-from console.desk.words import NONE, SECOND, after, age, amount, clock, count
+from console.desk.words import NONE, SECOND, after, age, amount, clock, count, short
 from console.screens.views.looks import VERDICTS
 from widgets.line import BLANK, Line, big, cut, line, spread, text_of, width_of, wrap
 
@@ -25,6 +25,8 @@ BAR = 20
 FRESH_RESTART = 5 * SECOND
 MOST_CALLS = 3
 MOST_LINES = 3
+MOST_EXCHANGES = 12
+LONG_ID = 16
 
 
 def said(pull: PullState) -> str:
@@ -237,7 +239,7 @@ def _asked(pull: PullState, row: VenuePull, width: int) -> list[Line]:
     """What was asked of the venue, when, how often, and what it answered."""
     if not row.exchanges:
         return [line(_lead("sent"), ("nothing yet", "unknown"))]
-    lead = len(row.exchanges) - len(row.exchanges[-12:])
+    lead = max(0, len(row.exchanges) - MOST_EXCHANGES)
     lines = [
         cut(line(_lead("sent" if number == 0 else ""), _exchange(pull, each)), width)
         for number, each in enumerate(row.exchanges[lead:])
@@ -246,7 +248,8 @@ def _asked(pull: PullState, row: VenuePull, width: int) -> list[Line]:
 
 
 def _exchange(pull: PullState, row: Exchange) -> Line:
-    what = " ".join(part for part in (row.what.replace("_", " "), row.target, row.qty) if part)
+    target = short(row.target, 9) if len(row.target) > LONG_ID else row.target  # it stands in full above
+    what = " ".join(part for part in (row.what.replace("_", " "), target, row.qty) if part)
     times = f" ×{row.attempts}" if row.attempts > 1 else ""
     asked = line((f"{after(row.at - pull.at):>8}  ", "dim"), f"{what}{times}  ")
     return line(asked, *_answer(row))
