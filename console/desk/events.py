@@ -209,8 +209,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made` is
-    UTC ns, 0 for the time of the record: one that only the latch told of is older than its record."""
+    """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made`
+    is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record."""
 
     pull: str
     level: str

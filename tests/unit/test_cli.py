@@ -189,7 +189,8 @@ def test_a_reason_that_was_written_down_outlives_the_hand(capsys: pytest.Capture
     direct = JournalWriter(desk / "journal", "direct-p1")
     direct.append(Pulled("p1", "L3", "desk", "", "console", "direct", ("sim1",)), "ana")
     direct.close()
-    assert "L3 desk “acks silent” by ana" in run(capsys, "status")[1]
+    assert " ana, console, directly, without the guard   gate HALTED" in (out := run(capsys, "status")[1])
+    assert " “acks silent”\n" in out
 
 
 def test_status_without_a_guard_says_where_a_damaged_journal_ends(
