@@ -29,7 +29,6 @@ def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]
             "  KILL while typing",
         )
     )
-    told.append(BLANK)
     told.append(cut(line(("  looks  ", "dim"), *parts, ("pale: the key says why", "off")), width))
     return told
 
