@@ -37,6 +37,7 @@ class Closes:
         self._own: set[str] = set()
         self._idle: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
+        self._lost: set[str] = set()
 
     @property
     def own(self) -> frozenset[str]:
@@ -75,9 +76,14 @@ class Closes:
             return False
         return not any(_same(row.symbol, symbol) for row in look.open)
 
+    def was_lost(self, symbol: str) -> bool:
+        """Whether the latest close of this symbol left no trace at the venue, which may have refused it unheard."""
+        return symbol in self._lost
+
     def sending(self, symbol: str, qty: Decimal, now: float) -> None:
         """To be called before the bytes leave: from here on the close may have been carried out."""
         self._by_symbol[symbol] = Close(qty, now)
+        self._lost.discard(symbol)
 
     def sent(self, symbol: str, outcome: Outcome, now: float) -> None:
         close = self._by_symbol[symbol]
@@ -111,6 +117,7 @@ class Closes:
             self._own.add(found.id)
         elif settled:
             del self._by_symbol[symbol]  # two complete looks over seconds, and no order of it: it never arrived
+            self._lost.add(symbol)
 
     def _is_ours(self, row: Row, symbol: str, close: Close) -> bool:
         """An order that is taken for ours is not cancelled, so it must be just what the close asked for."""

@@ -3,7 +3,6 @@
 The guard's cord thread and the detached hand both run this; they differ in who listens and where records go.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any, Protocol
 
 from console.cord.forms import FormHand
 from console.cord.http import Wire
-from console.cord.keys import KeyFileError, keys_of
 from console.cord.latch import set_latch
 from console.cord.lock import BEAT_EVERY, CordLock
 from console.cord.plan import Plan, covers_account
@@ -80,7 +78,6 @@ class Executor:
         self._lock = CordLock(plan.folder)
         self._mutex = threading.Lock()
         self._workers: dict[str, VenueWorker] = {}
-        self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
         self._quiet = plan.quiet
 
@@ -88,8 +85,7 @@ class Executor:
         """Open the venues, so that warm connections stand before they are needed, and make the lock's file."""
         self._lock.prepare()
         for name in self.plan.venues:
-            with contextlib.suppress(KeyFileError):
-                self._worker(name)
+            self._worker(name)
 
     def stop(self) -> None:
         for worker in list(self._workers.values()):
@@ -98,7 +94,7 @@ class Executor:
 
     def join(self) -> None:
         """Wait until every venue is verified (a direct hand's workers end then)."""
-        while any(worker.is_alive() for worker in list(self._workers.values())) or self._waiting:
+        while any(worker.is_alive() for worker in list(self._workers.values())):
             time.sleep(BEAT_EVERY / 5)
 
     def knows(self, pull: str) -> bool:
@@ -162,22 +158,16 @@ class Executor:
     def drop(self, pulls: frozenset[str], seconds: float) -> None:
         """Stop working at pulls that were resumed; waits at most `seconds` for the venues' threads to let go."""
         self._pulls -= pulls
-        with self._mutex:
-            self._waiting = [each for each in self._waiting if each[1].request.id not in pulls]
         deadline = time.monotonic() + seconds
         for done in [worker.drop(pulls) for worker in list(self._workers.values())]:
             done.wait(max(0.0, deadline - time.monotonic()))
 
     def beat(self) -> None:
-        """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
-        left to close, and tries venues again that could not be opened."""
+        """To be called every `BEAT_EVERY` seconds: shows that this hand lives, and lets go of the lock when nothing is
+        left to close."""
         if self._lock.held and not any(worker.closing for worker in list(self._workers.values())):
             self._lock.release()
         self._lock.beat()
-        with self._mutex:
-            waiting, self._waiting = self._waiting, []
-        for name, task, inherited in waiting:
-            self._give(name, task, None, inherited)
 
     def _latch(self, request: PullRequest) -> None:
         error, fallback = set_latch(
@@ -191,27 +181,20 @@ class Executor:
         self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
 
     def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None, inherited: Inherited | None = None) -> None:
-        """Set a venue to work. Without readable keys it is UNKNOWN, and tried again."""
-        try:
-            worker = self._worker(name)
-        except KeyFileError as error:
-            with self._mutex:
-                self._waiting.append((name, task, inherited))
-            self._no_keys(name, task, str(error))
-            return
+        """Set a venue to work."""
+        worker = self._worker(name)
         if inherited is not None:
             sent, own = inherited.sent.get(name, {}), inherited.own.get(name, set())
             worker.inherit(sent, own, lifted=name in inherited.lifted)
         worker.add(task, fired)
 
     def _worker(self, name: str) -> VenueWorker:
-        """The venue's thread, started when first needed. Raises KeyFileError."""
+        """The venue's thread, started when first needed."""
         with self._mutex:
             if name in self._workers:
                 return self._workers[name]
-            venue = self.plan.venues[name]
             worker = VenueWorker(
-                FormHand(venue, *keys_of(venue.keys)),
+                FormHand(self.plan.venues[name]),
                 self._lock,
                 self._from_worker,
                 strategies=frozenset(self.plan.strategies),
@@ -221,12 +204,6 @@ class Executor:
             self._workers[name] = worker
             worker.start()
             return worker
-
-    def _no_keys(self, name: str, task: Task, why: str) -> None:
-        before = task.shown
-        task.blind(why)
-        if task.shown != before:
-            self._from_worker("venue_verdict", {"venue": name, "verdict": "UNKNOWN", "why": why}, task.request.id)
 
     def _from_worker(self, kind: str, data: dict[str, Any], pull: str) -> Acknowledged | None:
         return self._record(kind, {"pull": pull, **data}, self._hand)

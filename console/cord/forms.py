@@ -70,22 +70,24 @@ class Row:
 
 
 class FormHand:
-    """The cord's hand at one venue. One thread at a time."""
+    """The cord's hand at one venue. One thread at a time; of no use before `read_keys`."""
 
-    def __init__(self, venue: VenuePlan, key_id: str, secret: str) -> None:
+    def __init__(self, venue: VenuePlan) -> None:
         self.venue = venue
         self.name = venue.name
+        self.cancel_all_bytes = b""
+        self.has_keys = False
+        self._headers: dict[str, str] = {}
         self._reading: Wire | None = None
-        self._use(key_id, secret)
 
-    def renew_keys(self) -> None:
-        """Read the key file again: it may have been replaced. Raises KeyFileError."""
-        self._use(*keys_of(self.venue.keys))
-
-    def _use(self, key_id: str, secret: str) -> None:
+    def read_keys(self) -> None:
+        """Read the key file, for the first time or because it may have been replaced. Blocks for as long as the disk
+        does; raises KeyFileError."""
+        key_id, secret = keys_of(self.venue.keys)
         forms = self.venue.form["headers"]
         self._headers = {name: value.format(key_id=key_id, secret=secret) for name, value in forms.items()}
-        self.cancel_all_bytes = self._bytes("cancel_all")
+        self.cancel_all_bytes = self._bytes("cancel_all") if self.can("cancel_all") else b""
+        self.has_keys = True
 
     def can(self, what: str) -> bool:
         return what in self.venue.form

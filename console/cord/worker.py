@@ -84,13 +84,14 @@ class VenueWorker(threading.Thread):
         self._session_note = ""
         self._note = ""
         self._lifted = False
+        self._suspends = 0
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
     def fire(self) -> Wire | None:
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
-        wire = self._swap_warm(None)
+        wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
         if wire is None or not wire.alive():
             return None
         try:
@@ -147,7 +148,8 @@ class VenueWorker(threading.Thread):
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
                 with contextlib.suppress(Exception):
                     self._blind(Unread(f"the cord itself failed here: {defect!r}"))
-            if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
+            over = bool(self._tasks) and all(task.verified for task in self._tasks.values()) and not self._lifted
+            if over and not self._keep_warm:
                 break
         self.hand.close()
 
@@ -161,6 +163,15 @@ class VenueWorker(threading.Thread):
             self._warm_up()
         if self._tasks and not self._held:
             self._turn()
+
+    def _keyless(self) -> str:
+        """Read the keys, here and not where the worker is made: a key file on a hung disk holds up this venue alone.
+        Returns why there are none."""
+        try:
+            self.hand.read_keys()
+        except KeyFileError as error:
+            return str(error)
+        return ""
 
     @property
     def _held(self) -> bool:
@@ -215,7 +226,7 @@ class VenueWorker(threading.Thread):
         if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
             return False
         if self._held:
-            task.blind("does not answer: it asked to wait")
+            self._lose_sight("does not answer: it asked to wait")
         if fired is not None:
             self._bulk_attempts += 1
             wire, at = fired
@@ -262,11 +273,11 @@ class VenueWorker(threading.Thread):
 
     def _blind(self, unread: Unread) -> None:
         """A read failed. Reducing is repeated all the same: the venue may hear what it does not answer."""
-        self._lose_sight(unread.why)
+        self._lose_sight(f"does not answer: {unread.why}")
         self._pause = min(self._pause * 2, SLOWEST)
         if unread.unauthorized:
             with contextlib.suppress(KeyFileError):
-                self.hand.renew_keys()
+                self.hand.read_keys()
         if unread.retry_after is not None:
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
@@ -275,7 +286,7 @@ class VenueWorker(threading.Thread):
     def _lose_sight(self, why: str) -> None:
         for task in self._tasks.values():
             before, quiet_before = task.shown, task.quiet_from
-            task.blind(f"does not answer: {why}")
+            task.blind(why)
             self._tell(task, before, quiet_before)
 
     @property
@@ -331,7 +342,7 @@ class VenueWorker(threading.Thread):
         self._bulk_told = outcome.told
         self._bulk_doubted = outcome.kind != "acked" or bool(outcome.failed)
         if outcome.kind != "acked" and (not outcome.status or outcome.retry_after):
-            self._lose_sight(outcome.detail)
+            self._lose_sight(f"does not answer: {outcome.detail}")
         for order_id in outcome.failed:
             for task in self._tasks.values():
                 task.refused[order_id] = "the venue refused to cancel it"
@@ -356,6 +367,8 @@ class VenueWorker(threading.Thread):
                 self._pause = QUICKEST
                 if look.begun < self._lock.since:
                     return
+                if self._closes.was_lost(symbol):
+                    self._lift(task)
                 self._close(task, symbol, qty)
 
     def _close(self, task: Task, symbol: str, qty: Decimal) -> None:
@@ -382,23 +395,28 @@ class VenueWorker(threading.Thread):
         due = self._lifted or any(task.suspend_due for task in tasks)
         if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
             return
-        self._sent(tasks[-1], "suspend", 1)
+        self._suspends += 1
+        if _seldom(self._suspends):
+            self._sent(tasks[-1], "suspend", self._suspends)
         outcome = self.hand.suspend()
-        if outcome.kind == "acked":
-            self._lifted = False
+        if _seldom(self._suspends):
+            self._answered(tasks[-1], "suspend", outcome)
+        if outcome.kind == "acked" or self._is_suspended():
+            self._lifted, self._suspends = False, 0
             for task in tasks:
                 task.suspend_due = False
-        self._answered(tasks[-1], "suspend", outcome)
+
+    def _is_suspended(self) -> bool:
+        """As far as a read tells; where it does not, no."""
+        try:
+            return self.hand.can("settings") and self.hand.suspended()
+        except Unread:
+            return False
 
     def _lift(self, task: Task) -> None:
-        """A close was refused: if that is because the venue is suspended, lift it for as long as the closes take."""
-        if not self.hand.can("unsuspend"):
-            return
-        try:
-            suspended = self.hand.suspended()
-        except Unread:
-            return
-        if suspended:
+        """A close was refused, or left no trace: if that is because the venue is suspended, lift it for as long as the
+        closes take."""
+        if self.hand.can("unsuspend") and self._is_suspended():
             self._sent(task, "unsuspend", 1)
             outcome = self.hand.unsuspend()
             self._answered(task, "unsuspend", outcome)

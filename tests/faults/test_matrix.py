@@ -31,6 +31,7 @@ from tests.support.fault_table import FAULTS, Fault, Times
 SUITE = Times(quiet=1.0, patience=1.0)
 SIDE_BY_SIDE = 12
 EXIT = {Verdict.VERIFIED: 0, Verdict.PARTIAL: 3, Verdict.UNKNOWN: 4}
+SETTINGS = "/v2/account/configurations"
 HELD = {"AAPL": "7", "MSFT": "-3"}
 
 
@@ -123,6 +124,8 @@ class Pulled:
             self._end_fault(door)
             self._await(lambda: self.report.verdict is self.fault.after, f"{self.fault.after} in the end")
             assert self.report.verdict.exit_code == EXIT[self.fault.after]
+            if self.fault.suspended:
+                self._await(lambda: self._ask(SETTINGS, self.sick)["suspend_trade"], "suspended as it was")
         finally:
             cord.stop()
         for name in self.cell.accounts:
@@ -138,6 +141,8 @@ class Pulled:
         self.broker.control("POST", "/orders", {"venue": name, "count": resting, "symbol": symbol, "prefix": "maker-"})
         for held, qty in HELD.items():
             self.broker.control("POST", "/positions", {"venue": name, "symbol": held, "qty": qty})
+        if self.fault.suspended and name == self.sick:
+            self.broker.request("PATCH", SETTINGS, {"suspend_trade": True}, account=name)
 
     def _plan(self, door: Door | None) -> Any:
         folder = self.matrix.folder / self.cell.id.replace(" ", "-")

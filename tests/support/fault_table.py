@@ -42,7 +42,8 @@ class On:
 class Fault:
     """`on` are switched on at the broker, `door` is what happens to the connection in front of it. `says` is part of
     the reason that is shown meanwhile. `resting` orders stand in `symbol` before the pull; `late` is a symbol that is
-    filled after its order was cancelled. `only` narrows the row to one level."""
+    filled after its order was cancelled. The venue was `suspended` by somebody else before. `only` narrows the row to
+    one level."""
 
     id: str
     why: str
@@ -54,6 +55,7 @@ class Fault:
     resting: int = 3
     symbol: str = "AAPL"
     late: str = ""
+    suspended: bool = False
     only: str = ""
 
 
@@ -281,5 +283,18 @@ FAULTS = (
         during=(PARTIAL, PARTIAL),
         says="no answer in time",
         only="L4",
+    ),
+    Fault(
+        "suspended by somebody else",
+        "a suspended venue refuses closes: it is lifted for as long as they take",
+        during=(VERIFIED, VERIFIED),
+        suspended=True,
+    ),
+    Fault(
+        "suspended by somebody else, 504",
+        "refused behind a 504: the close left no trace, and the settings tell why",
+        on=(On("gateway504"),),
+        during=(VERIFIED, VERIFIED),
+        suspended=True,
     ),
 )
