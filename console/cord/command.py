@@ -11,6 +11,8 @@ TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
+    from console.cord.known import Doubt
+    from console.cord.plan import Plan
     from console.cord.report import Report
     from console.cord.request import PullRequest
 
@@ -119,8 +121,29 @@ def main(arguments: "list[str]") -> int:
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
+    if wanted.scope.startswith("symbol:") and (doubt := _doubt(folder, wanted.scope)):
+        if doubt.certain:
+            print(f"andon kill: {doubt}; nothing was stopped", file=sys.stderr)
+            return 2
+        print(f"andon kill: {doubt}; pulled all the same", file=sys.stderr)
     request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
-    return _see_through(wanted, folder, request, put(folder, request.line()))
+    code = _see_through(wanted, folder, request, put(folder, request.line()))
+    if code == 0 and wanted.scope.startswith("symbol:") and (doubt := _doubt(folder, wanted.scope)):
+        print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _doubt(folder: str, scope: str) -> "Doubt | None":
+    """Whether a symbol is one that nobody knows; symbols of the plan cost no question."""
+    from console.cord.known import doubt_about
+    from console.cord.plan import Plan, PlanError
+    from console.desk.pull import Scope
+
+    try:
+        return doubt_about(Plan.load(folder), Scope.parse(scope))
+    except (PlanError, ValueError):
+        return None  # it is said where the pull fails of it
 
 
 def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int) -> int:
@@ -133,7 +156,8 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     from console.cord.report import Report
 
     request.actor = user_name()
-    report = Report(request.id)
+    plan = _plan(folder)
+    report = Report(request.id, plan.retired if plan else {})
     done = threading.Event()
     failed: list[str] = []
 
@@ -155,7 +179,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
 
     threading.Thread(target=carry, daemon=True).start()
     try:
-        done.wait(_patience(wanted, folder))
+        done.wait(_patience(wanted, plan))
     except KeyboardInterrupt:
         print("andon kill: no longer waiting; the pull goes on", file=sys.stderr)
     done.set()
@@ -165,45 +189,38 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     if wanted.json:
         print(json.dumps(report.object(), ensure_ascii=False))
     else:
-        _sum_up(report, folder)
+        _sum_up(report, plan)
     return report.verdict.exit_code
 
 
-def _patience(wanted: Wanted, folder: str) -> float:
-    """How long to wait. Without a wait it is still until every request has left."""
+def _plan(folder: str) -> "Plan | None":
+    """What cord.json tells of retired venues, of the quiet time and of whom to call."""
     from console.cord.plan import Plan, PlanError
 
-    if wanted.wait > 0:
-        return wanted.wait
-    if wanted.wait == 0:
-        return 2.0
     try:
-        return Plan.load(folder).quiet + EXTRA_SECONDS
+        return Plan.load(folder)
     except PlanError:
-        return 60 + EXTRA_SECONDS
+        return None
+
+
+def _patience(wanted: Wanted, plan: "Plan | None") -> float:
+    """How long to wait. Without a wait it is still until every request has left."""
+    if wanted.wait >= 0:
+        return wanted.wait or 2.0
+    return (plan.quiet if plan else 60) + EXTRA_SECONDS
 
 
 def _all_sent(report: "Report") -> bool:
-    return bool(report.venues) and all(venue["verdict"] != "UNKNOWN" for venue in report.venues.values())
+    return bool(report.proving) and all(venue["verdict"] != "UNKNOWN" for venue in report.proving.values())
 
 
-def _sum_up(report: "Report", folder: str) -> None:
+def _sum_up(report: "Report", plan: "Plan | None") -> None:
+    for line in report.retired_lines:
+        print(line)
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
-    else:
-        print(
-            f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}"
-        )
-        for line in _call(report, folder):
-            print(line)
-        print("the pull goes on; watch it with: andon status")
-
-
-def _call(report: "Report", folder: str) -> "list[str]":
-    """Whom to call, as cord.json knows them."""
-    from console.cord.plan import Plan, PlanError
-
-    try:
-        return report.call(Plan.load(folder))
-    except PlanError:
-        return []
+        return
+    print(f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}")
+    for line in report.call(plan) if plan else []:
+        print(line)
+    print("the pull goes on; watch it with: andon status")

@@ -93,8 +93,10 @@ class Executor:
         self._lock.release()
 
     def join(self) -> None:
-        """Wait until every venue is verified (a direct hand's workers end then)."""
-        while any(worker.is_alive() for worker in list(self._workers.values())):
+        """Wait until every venue is verified (a direct hand's workers end then), but for retired ones among others."""
+        workers = self._workers
+        proving = [worker for name, worker in workers.items() if name not in self.plan.retired] or [*workers.values()]
+        while any(worker.is_alive() for worker in proving):
             time.sleep(BEAT_EVERY / 5)
 
     def knows(self, pull: str) -> bool:

@@ -108,7 +108,7 @@ class Puller:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
         request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=self._actor)
         asked = put(self._folder, request.line())
-        report = Report(request.id)
+        report = Report(request.id, self._plan.retired if self._plan else {})
         carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
         self._carried.append(carrier)
         arguments = (request, asked, carrier)

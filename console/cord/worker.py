@@ -155,7 +155,12 @@ class VenueWorker(threading.Thread):
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
         """Take on what came in, with one bulk cancel for all of it that has none yet, and look. A venue that asked to
-        wait is left alone until then: the next look finds what stands."""
+        wait is left alone until then: the next look finds what stands. Without keys nothing can be asked at all."""
+        if not self.hand.has_keys and (why := self._keyless()):
+            self._tasks.update((task.request.id, task) for task, _ in inbox)
+            self._lose_sight(why)
+            self._pause = SLOWEST
+            return
         bulk_due = [self._begin(task, fired) for task, fired in inbox]
         if any(bulk_due) and not self._held:
             self._cancel_all()

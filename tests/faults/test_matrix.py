@@ -106,7 +106,7 @@ class Pulled:
         self.matrix = matrix
         self.sick, *self.healthy = cell.accounts
         self.request = PullRequest(level=cell.level, scope="desk")
-        self.report = Report(self.request.id)
+        self.report = Report(self.request.id, {})
         self.told: list[tuple[str, dict[str, Any]]] = []
         self._mutex = threading.Lock()
 
