@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from console.cord.request import PullRequest
 
 EXTRA_SECONDS = 30.0
+LOOK_FIRST, LOOK_AGAIN = 1.0, 10.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
     "                  [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
@@ -35,7 +36,8 @@ Stops the desk, a venue, a strategy's orders or symbols, and waits for the venue
   --desk D         a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
 
 The guard is asked first; without its answer in 250 ms the cancels leave from here. The pull goes on when this command
-ends. Exit: 0 VERIFIED, 2 wrong usage, 3 PARTIAL, 4 UNKNOWN, 6 REQUESTED."""
+ends. A symbol that no strategy and no venue knows is refused, and is no success where that shows only later.
+Exit: 0 VERIFIED, 2 wrong usage, 3 PARTIAL, 4 UNKNOWN, 6 REQUESTED."""
 
 
 class Usage(Exception):
@@ -121,27 +123,29 @@ def main(arguments: "list[str]") -> int:
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
-    if wanted.scope.startswith("symbol:") and (doubt := _doubt(folder, wanted.scope)):
-        if doubt.certain:
-            print(f"andon kill: {doubt}; nothing was stopped", file=sys.stderr)
-            return 2
+    doubt = _doubt(folder, wanted.scope, LOOK_FIRST) if wanted.scope.startswith("symbol:") else None
+    if doubt and doubt.certain:
+        print(f"andon kill: {doubt}; nothing was stopped", file=sys.stderr)
+        return 2
+    if doubt:
         print(f"andon kill: {doubt}; pulled all the same", file=sys.stderr)
     request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
     code = _see_through(wanted, folder, request, put(folder, request.line()))
-    if code == 0 and wanted.scope.startswith("symbol:") and (doubt := _doubt(folder, wanted.scope)):
+    if code == 0 and doubt and (doubt := _doubt(folder, wanted.scope, LOOK_AGAIN)):
         print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)
         return 2
     return code
 
 
-def _doubt(folder: str, scope: str) -> "Doubt | None":
-    """Whether a symbol is one that nobody knows; symbols of the plan cost no question."""
+def _doubt(folder: str, scope: str, within: float) -> "Doubt | None":
+    """Whether the scope names a symbol that nobody knows. Symbols that the plan knows cost no question; another one
+    has no bulk cancel that would have to wait for the answer."""
     from console.cord.known import doubt_about
     from console.cord.plan import Plan, PlanError
     from console.desk.pull import Scope
 
     try:
-        return doubt_about(Plan.load(folder), Scope.parse(scope))
+        return doubt_about(Plan.load(folder), Scope.parse(scope), within)
     except (PlanError, ValueError):
         return None  # it is said where the pull fails of it
 

@@ -3,6 +3,7 @@ might exist must be pulled: only where every venue has answered, and none knows 
 
 import difflib
 import threading
+import time
 
 from console.cord.forms import FormHand, Unread
 from console.cord.keys import KeyFileError
@@ -26,33 +27,35 @@ class Doubt:
         for name in self.names:
             near = difflib.get_close_matches(name, sorted(self.known), 3, 0.5)
             told.append(f"{name} (did you mean {' or '.join(near)}?)" if near else name)
-        where = ", no venue holds it or has an order in it" + (
-            f", as far as can be seen: {', '.join(self.silent)} does not answer" if self.silent else ""
+        unseen = f" (no answer from {', '.join(self.silent)})" if self.silent else ""
+        return (
+            f"nothing is known under {', '.join(told)}: no strategy trades it, no venue holds it or has an order in it"
+            f"{unseen}; known here: {', '.join(sorted(self.known)) or 'nothing'}"
         )
-        there = f"; known here: {', '.join(sorted(self.known)) or 'nothing'}"
-        return f"nothing is known under {', '.join(told)}: no strategy trades it{where}{there}"
 
 
-def doubt_about(plan: Plan, scope: Scope) -> Doubt | None:
-    """Asks the venues, all at once and each for as long as its timeout, about names that the plan does not know. None
-    where every name of the scope is known."""
+def doubt_about(plan: Plan, scope: Scope, within: float) -> Doubt | None:
+    """Asks the venues, all at once and for `within` seconds, about names that the plan does not know. None where every
+    name of the scope is known. A retired venue is asked, and not waited for."""
     traded = {normal_symbol(symbol) for each in plan.strategies.values() for symbol in each["symbols"]}
     names = [name for name in scope.names if name not in traded] if scope.kind == "symbol" else []
     if not names:
         return None
-    seen: dict[str, set[str]] = {}
-    threads = []
-    for venue in plan.venues.values():
-        thread = threading.Thread(target=_look, args=(venue, seen), daemon=True)
+    answers: dict[str, set[str]] = {}
+    threads = {
+        name: threading.Thread(target=_look, args=(venue, answers), daemon=True) for name, venue in plan.venues.items()
+    }
+    for thread in threads.values():
         thread.start()
-        threads.append((thread, venue.timeout))
-    for thread, patience in threads:
-        thread.join(patience)
+    deadline = time.monotonic() + within
+    for name, thread in threads.items():
+        thread.join(0 if name in plan.retired else max(0.0, deadline - time.monotonic()))
+    seen = dict(answers)
     known = traded.union(*seen.values())
     names = [name for name in names if name not in known]
     if not names:
         return None
-    silent = [name for name in plan.venues if name not in seen]
+    silent = [name for name in plan.venues if name not in seen and name not in plan.retired]
     open_ended = [name for name, each in plan.strategies.items() if not each["symbols"]]
     certain = len(names) == len(scope.names) and not silent and not open_ended
     return Doubt(names, known, silent, certain=certain)
