@@ -5,34 +5,34 @@ its own. What has to come out stands in `tests.support.fault_table`.
 """
 
 import contextlib
-import os
 import threading
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from adapters.alpaca.cord_form import cord_form
-from console.cord.plan import write_plan
+from console.cord.plan import Plan, write_plan
 from console.cord.report import Report
 from console.cord.request import PullRequest
 from console.cord.thread import CordThread
 from console.desk.pull import Verdict
+from console.evidence.journal import read
 from tests.support.broker import BrokerProcess, wait_until
-from tests.support.door import Door, Doors, certificate
-from tests.support.fault_table import FAULTS, Fault, Times
+from tests.support.cord import end_hands, kill
+from tests.support.desk import DeskProcesses
+from tests.support.door import Doors
+from tests.support.fault_table import FAULTS, HEALTHY, Fault, Times
+from tests.support.faulty_venue import Certificates, FaultyVenue
 
-SUITE = Times(quiet=1.0, patience=1.0)
+SUITE, SOAK = Times(quiet=1.0, patience=1.0), Times(quiet=60.0, patience=5.0)
 SIDE_BY_SIDE = 12
 EXIT = {Verdict.VERIFIED: 0, Verdict.PARTIAL: 3, Verdict.UNKNOWN: 4}
-SETTINGS = "/v2/account/configurations"
-HELD = {"AAPL": "7", "MSFT": "-3"}
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ class Matrix:
     def __init__(self, folder: Path, cells: list[Cell], times: Times, side_by_side: int) -> None:
         self.folder = folder
         self.times = times
-        self.trusted, self.stranger = certificate(folder, "trusted"), certificate(folder, "stranger")
-        accounts = [part for cell in cells for name in cell.accounts for part in ("--account", name)]
-        self.broker = BrokerProcess("--rate-limit", "1000000", *accounts, keys=folder / "keys")
+        self.papers = Certificates(folder)
+        self.broker = broker_with([name for cell in cells for name in cell.accounts], folder)
         self.doors = Doors()
         self._pool = ThreadPoolExecutor(side_by_side)
         self._cells = cells
@@ -101,9 +100,9 @@ class Pulled:
     """One cell at work: a desk of its own, pulled by the cord's thread as the guard runs it."""
 
     def __init__(self, matrix: Matrix, cell: Cell) -> None:
-        self.cell, self.fault = cell, cell.fault
-        self.broker, self.times = matrix.broker, matrix.times
+        self.cell = cell
         self.matrix = matrix
+        self.patience = 60.0 + 4 * matrix.times.quiet
         self.sick, *self.healthy = cell.accounts
         self.request = PullRequest(level=cell.level, scope="desk")
         self.report = Report(self.request.id, {})
@@ -111,148 +110,51 @@ class Pulled:
         self._mutex = threading.Lock()
 
     def see_through(self) -> None:
-        for name in self.cell.accounts:
-            self._fill(name)
-        door = self._door() if self.fault.door else None
-        cord = CordThread(self._plan(door), self._record)
+        matrix, fault = self.matrix, self.cell.fault
+        venues = [
+            FaultyVenue(name, each, matrix.broker, matrix.times, matrix.doors, matrix.papers)
+            for name, each in zip(self.cell.accounts, (fault, HEALTHY, HEALTHY), strict=False)
+        ]
+        folder = matrix.folder / self.cell.id.replace(" ", "-")
+        cord = CordThread(plan_of(folder, venues, matrix.times.quiet), self._record)
         cord.start()
         try:
             wait_until(lambda: all(worker._warm for worker in cord._executor._workers.values()), "warm connections")
-            self._begin_fault(door)
+            venues[0].begin()
             assert cord.pull(self.request) == ""
             self._while_it_lasts()
-            self._end_fault(door)
-            self._await(lambda: self.report.verdict is self.fault.after, f"{self.fault.after} in the end")
-            assert self.report.verdict.exit_code == EXIT[self.fault.after]
-            if self.fault.suspended:
-                self._await(lambda: self._ask(SETTINGS, self.sick)["suspend_trade"], "suspended as it was")
+            venues[0].end()
+            self._await(lambda: self.report.verdict is fault.after, f"{fault.after} in the end")
+            assert self.report.verdict.exit_code == EXIT[fault.after]
+            if fault.suspended:
+                self._await(lambda: venues[0].is_suspended, "suspended as it was")
         finally:
             cord.stop()
-        for name in self.cell.accounts:
-            self._check_book(name)
-            self._check_writes(name)
-
-    # --- before, during ----------------------------------------------------------------------------------------------
-
-    def _fill(self, name: str) -> None:
-        """What the pull finds: resting orders, a long and a short position."""
-        resting = self.fault.resting if name == self.sick else 3
-        symbol = self.fault.symbol if name == self.sick else "AAPL"
-        self.broker.control("POST", "/orders", {"venue": name, "count": resting, "symbol": symbol, "prefix": "maker-"})
-        for held, qty in HELD.items():
-            self.broker.control("POST", "/positions", {"venue": name, "symbol": held, "qty": qty})
-        if self.fault.suspended and name == self.sick:
-            self.broker.request("PATCH", SETTINGS, {"suspend_trade": True}, account=name)
-
-    def _plan(self, door: Door | None) -> Any:
-        folder = self.matrix.folder / self.cell.id.replace(" ", "-")
-        folder.mkdir()
-        venues = [
-            {
-                "name": name,
-                "url": door.url if door is not None and name == self.sick else self.broker.url,
-                "keys": str(self.broker.key_files[name]),
-                "timeout": self.times.patience,
-                "form": cord_form(),
-            }
-            for name in self.cell.accounts
-        ]
-        told = {"v": 1, "desk": "test", "mode": "simulated", "quiet_seconds": self.times.quiet, "netted": True}
-        return write_plan(str(folder), {**told, "venues": venues, "strategies": []})
-
-    def _door(self) -> Door:
-        shows = self.matrix.trusted if self.fault.door == "stranger" else None
-        return self.matrix.doors.to(self.broker.port, shows=shows)
-
-    def _begin_fault(self, door: Door | None) -> None:
-        for on in self.fault.on:
-            self.broker.fault(on.name, self.sick, on.argument(self.times), methods=on.methods, path=on.path)
-        match self.fault.door:
-            case "shut":
-                door.shut()
-            case "deaf":
-                door.deafen()
-            case "hang up":
-                door.hang_up()
-            case "stranger":
-                door.open(self.matrix.stranger)
-
-    def _end_fault(self, door: Door | None) -> None:
-        self.broker.clear(venue=self.sick)
-        if door is not None:
-            door.open(self.matrix.trusted if self.fault.door == "stranger" else None)
+        for venue in venues:
+            venue.check(self.cell.level, self.told)
 
     def _while_it_lasts(self) -> None:
         """The verdict and its code while the fault is there; the others are proven without waiting for its end."""
-        self._await(self._healthy_verified, "the healthy venues VERIFIED")
-        self._await(lambda: self.report.verdict is self.cell.during, f"{self.cell.during} meanwhile")
-        assert self._healthy_verified()
-        if self.cell.during is Verdict.VERIFIED:
+        during, says = self.cell.during, self.cell.fault.says
+        self._await(lambda: self._verified(*self.healthy), "the healthy venues VERIFIED")
+        self._await(lambda: self.report.verdict is during, f"{during} meanwhile")
+        assert self._verified(*self.healthy)
+        if during is Verdict.VERIFIED:
             return
-        self._await(self._says_why, f"the reason {self.fault.says!r}")
-        assert self.report.verdict.exit_code in (EXIT[self.cell.during], 6)
-        assert not self._verdicts(self.sick) & {"VERIFIED"}
+        self._await(lambda: any(says in data["why"] for data in self._verdicts()), f"the reason {says!r}")
+        assert self.report.verdict.exit_code in (EXIT[during], Verdict.REQUESTED.exit_code)
+        assert "VERIFIED" not in {data["verdict"] for data in self._verdicts()}
 
-    def _healthy_verified(self) -> bool:
-        return all(self.report.venues[name]["verdict"] == "VERIFIED" for name in self.healthy)
+    def _verified(self, *names: str) -> bool:
+        return all(self.report.venues[name]["verdict"] == "VERIFIED" for name in names)
 
-    def _says_why(self) -> bool:
-        return any(self.fault.says in data["why"] for data in self._of("venue_verdict", self.sick))
-
-    # --- afterwards --------------------------------------------------------------------------------------------------
-
-    def _check_book(self, name: str) -> None:
-        """At the broker: nothing open; flat after L4, and after L3 as it was."""
-        held = {row["symbol"]: row["qty"] for row in self._ask("/v2/positions", name)}
-        assert self._ask("/v2/orders?status=open", name) == []
-        if self.cell.level == "L4":
-            assert held == {}
-        else:
-            late = {self.fault.late} if self.fault.late and name == self.sick else set()
-            assert held.keys() - late == HELD.keys()
-            assert {symbol: held[symbol] for symbol in HELD} == HELD
-            assert late <= held.keys()
-
-    def _check_writes(self, name: str) -> None:
-        """No exposing write was carried out twice, none arrived that was not decided, none was decided twice at once;
-        and what the fills of the closes add up to is what was held."""
-        counters = self.broker.counters(name)
-        asked = [data["target"] for data in self._of("cord_sent", name) if data["what"] == "close"]
-        assert counters["requests"].get("DELETE /v2/positions/{symbol_or_asset_id}", 0) <= len(asked)
-        assert not counters["requests"].keys() & {"POST /v2/orders", "DELETE /v2/positions"}
-        carried_out = Counter(each["symbol"] for each in counters["exposing"])
-        if self.cell.level == "L3":
-            assert not asked
-            return
-        late = [self.fault.late] if self.fault.late and name == self.sick else []
-        if not any(on.name == "rejects" for on in self.fault.on):
-            assert carried_out == Counter([*HELD, *late])
-        for symbol in set(asked):
-            self._check_repeats(name, symbol)
-        own = {each["id"] for each in counters["exposing"]}
-        closed: Counter[str] = Counter()
-        for fill in self._ask("/v2/account/activities/FILL?page_size=100", name):
-            if fill["order_id"] in own and fill["symbol"] in HELD:
-                closed[fill["symbol"]] += int(fill["qty"]) * (1 if fill["side"].startswith("sell") else -1)
-        assert closed == {symbol: int(qty) for symbol, qty in HELD.items()}
-
-    def _check_repeats(self, name: str, symbol: str) -> None:
-        """A close is followed by another one of its symbol only where its answer left doubt or refused it."""
-        story = [
-            (kind, data.get("outcome"))
-            for kind, data in self.told
-            if kind.startswith("cord_") and data["venue"] == name and data["target"] == symbol
-        ]
-        for before, after in pairwise(story):
-            assert before[0] != after[0], "one in flight a symbol"
-            rejected = any(on.name == "rejects" for on in self.fault.on)
-            assert after[0] == "cord_answered" or before[1] != "acked" or rejected
-
-    # --- helpers -----------------------------------------------------------------------------------------------------
+    def _verdicts(self) -> list[dict[str, Any]]:
+        """What was said of the sick venue."""
+        return [data for kind, data in list(self.told) if kind == "venue_verdict" and data["venue"] == self.sick]
 
     def _await(self, condition: Callable[[], object], what: str) -> None:
         try:
-            wait_until(condition, what)
+            wait_until(condition, what, self.patience)
         except AssertionError as late:
             where = "; ".join(f"{name} {row['verdict']}: {row['why']}" for name, row in self.report.venues.items())
             raise AssertionError(f"{late}; it stands at {where}") from None
@@ -262,42 +164,147 @@ class Pulled:
             self.told.append((kind, data))
             self.report.feed({"kind": kind, "ts": 1, "data": data})
 
-    def _of(self, kind: str, venue: str) -> list[dict[str, Any]]:
-        return [data for told, data in list(self.told) if told == kind and data["venue"] == venue]
 
-    def _verdicts(self, venue: str) -> set[str]:
-        return {data["verdict"] for data in self._of("venue_verdict", venue)}
+def broker_with(accounts: list[str], folder: Path) -> BrokerProcess:
+    named = [part for name in accounts for part in ("--account", name)]
+    return BrokerProcess("--rate-limit", "1000000", *named, keys=folder / "keys")
 
-    def _ask(self, path: str, account: str) -> Any:
-        status, told = self.broker.request("GET", path, account=account)
-        assert status == 200, told
-        return told
+
+def plan_of(folder: Path, venues: list[FaultyVenue], quiet: float) -> Plan:
+    folder.mkdir()
+    told = {"v": 1, "desk": "test", "mode": "simulated", "quiet_seconds": quiet, "netted": True, "strategies": []}
+    return write_plan(str(folder), {**told, "venues": [venue.planned() for venue in venues]})
+
+
+def _asked(request: pytest.FixtureRequest, test: Callable[..., object]) -> list[Cell]:
+    """The cells that this run asks a test for."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    return [item.callspec.params["cell"] for item in items if item.originalname == test.__name__]
+
+
+Start = Callable[[str], Matrix]
 
 
 @pytest.fixture(scope="module")
-def matrix(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Matrix]]:
-    """The cells of a level that this run asks for, at work from when the first of them is asked for its outcome."""
-    asked = [item.callspec.params["cell"] for item in request.session.items if _is_cell(item)]
+def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """The cells of a level, at work from when the first of them is asked for its outcome."""
+    asked = _asked(request, test_the_right_verdict_under_every_fault)
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as running:
 
         @cache
         def of(level: str) -> Matrix:
             cells = [cell for cell in asked if cell.level == level]
             made = Matrix(tmp_path_factory.mktemp(level), cells, SUITE, SIDE_BY_SIDE)
-            patch.setenv("SSL_CERT_FILE", os.fspath(made.trusted))
+            for name, value in made.papers.environment.items():
+                patch.setenv(name, value)
             return running.enter_context(made)
 
         yield of
 
 
-def _is_cell(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.originalname == "test_the_right_verdict_under_every_fault"
-
-
 @pytest.mark.parametrize(
     "cell", [pytest.param(cell, id=cell.id, marks=pytest.mark.xdist_group(f"matrix {cell.level}")) for cell in CELLS]
 )
-def test_the_right_verdict_under_every_fault(matrix: Callable[[str], Matrix], cell: Cell) -> None:
+def test_the_right_verdict_under_every_fault(matrix: Start, cell: Cell) -> None:
     matrix(cell.level).outcome(cell)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("level", ["L3", "L4"])
+def test_the_right_verdict_under_every_fault_at_true_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    """A quiet minute, a patience of 5 s, a fill 20 s after the pull, a new order every second."""
+    cells = [cell for cell in CELLS if cell.level == level]
+    with Matrix(tmp_path, cells, SOAK, side_by_side=len(cells)) as all_at_once:
+        for name, value in all_at_once.papers.environment.items():
+            monkeypatch.setenv(name, value)
+        wrong = []
+        for cell in cells:
+            try:
+                all_at_once.outcome(cell)
+            except AssertionError as failure:
+                wrong.append(f"{cell.id}: {failure}")
+        assert not wrong, "\n".join(wrong)
+
+
+# --- the same through the processes of the product, with every fault at one desk --------------------------------------
+
+
+class Journaled:
+    """A desk's journal, read anew where it has grown."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "journal"
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def verdicts(self) -> dict[str, list[str]]:
+        """Every verdict of each venue, in order."""
+        time.sleep(0.1)  # to read it all is not free
+        events = [msgspec.to_builtins(record.event) for record in read(self._folder)]
+        self.told = [(event["kind"], event) for event in events]
+        told: dict[str, list[str]] = {}
+        for kind, data in self.told:
+            if kind == "venue_verdict":
+                told.setdefault(data["venue"], []).append(data["verdict"])
+        return told
+
+
+def see_through_all(folder: Path, venues: list[FaultyVenue], level: str) -> None:
+    """Pull a desk whose every venue has another fault, by `andon kill`; then end the faults."""
+    during = {venue.name: venue.fault.during[level == "L4"] for venue in venues}
+    journal = Journaled(folder)
+    for venue in venues:
+        venue.begin()
+    code, told, said = kill(folder, "--all", "--level", level, "--wait", "3")
+    assert code == EXIT[Verdict.UNKNOWN], said
+    assert told["venues"].keys() == during.keys()
+
+    def each_was_seen() -> bool:
+        seen = journal.verdicts()
+        return all(verdict in seen.get(name, ()) for name, verdict in during.items())
+
+    wait_until(each_was_seen, "each with its own verdict")
+    seen = journal.verdicts()
+    assert not [name for name, verdict in during.items() if verdict != "VERIFIED" and "VERIFIED" in seen[name]]
+    for venue in venues:
+        venue.end()
+    wait_until(lambda: {each[-1] for each in journal.verdicts().values()} == {"VERIFIED"}, "all VERIFIED")
+    for venue in venues:
+        venue.check(level, journal.told)
+
+
+@pytest.mark.parametrize("level", ["L3", "L4"])
+def test_without_a_guard_each_venue_of_one_desk_has_its_own_fault_and_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    faults = [fault for fault in FAULTS if level in (fault.only or level)]
+    papers, names = Certificates(tmp_path), [f"v{number}" for number in range(len(faults))]
+    for name, value in papers.environment.items():
+        monkeypatch.setenv(name, value)
+    with broker_with(names, tmp_path) as broker, Doors() as doors:
+        broker.control("POST", "/clock", {"session": "open"})
+        venues = [FaultyVenue(*each, broker, SUITE, doors, papers) for each in zip(names, faults, strict=True)]
+        folder = tmp_path / "desk"
+        plan_of(folder, venues, SUITE.quiet)
+        try:
+            see_through_all(folder, venues, level)
+        finally:
+            end_hands(folder)
+
+
+GUARDED = ("hang after accept", "429 with Retry-After", "truncated JSON", "partial 207", "new order every second")
+
+
+def test_with_a_guard_each_venue_of_one_desk_has_its_own_fault_and_verdict(tmp_path: Path) -> None:
+    faults = [fault for fault in FAULTS if fault.id in (*GUARDED, "fill after the pull", "close done behind a 504")]
+    names = [f"v{number}" for number in range(len(faults))]
+    accounts = tuple(part for name in names for part in ("--account", name))
+    times, papers = Times(quiet=1.0, patience=2.0), Certificates(tmp_path)
+    arguments = ("--rate-limit", "1000000", *accounts)
+    with DeskProcesses(tmp_path, quiet_seconds=1, traded=False, http=False, broker_arguments=arguments) as desk:
+        desk.broker.control("POST", "/clock", {"session": "open"})
+        with Doors() as doors:
+            venues = [FaultyVenue(*each, desk.broker, times, doors, papers) for each in zip(names, faults, strict=True)]
+            see_through_all(desk.state_dir, venues, "L4")

@@ -68,6 +68,8 @@ def on_close(fault: str, **more: float | str) -> On:
     return On(fault, methods=("DELETE",), path=CLOSE, **more)  # type: ignore[arg-type]
 
 
+HEALTHY = Fault("healthy", "nothing is in the way", during=(VERIFIED, VERIFIED))
+
 FAULTS = (
     # --- no answer ---
     Fault(
