@@ -9,6 +9,7 @@ Reads return complete lists or raise `Unread`; there is no shorter list that mea
 
 import json
 import time
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from console.cord.keys import keys_of
 from console.cord.plan import VenuePlan
 
 PAGES = 400
+ALREADY_COME = 0.05
 
 
 class Unread(Exception):
@@ -119,9 +121,20 @@ class FormHand:
     def unsuspend(self) -> Outcome:
         return _outcome(self._write("unsuspend"))
 
-    def close_position(self, symbol: str) -> Outcome:
-        """The venue's own close call: it works out side and size from its own truth, so it can not flip."""
-        outcome = _outcome(answer := self._write("close", symbol=symbol))
+    def close_positions(self, symbols: list[str]) -> Iterator[tuple[str, Outcome]]:
+        """The venue's own close call for each: it works out side and size from its own truth, so it can not flip. All
+        are sent before the first answer is waited for; where one can not be, none behind it is."""
+        sent: dict[str, Wire | NotSent] = {}
+        for symbol in symbols:
+            last = next(reversed(sent.values()), None)
+            sent[symbol] = last if isinstance(last, NotSent) else self._send("close", symbol=symbol)
+        deadline = time.monotonic() + self.venue.timeout
+        for symbol, wire in sent.items():
+            come = time.monotonic() + ALREADY_COME  # behind one that was waited for in vain
+            yield symbol, self._close_outcome(self._receive(wire, max(deadline, come)))
+
+    def _close_outcome(self, answer: Answer | HttpError) -> Outcome:
+        outcome = _outcome(answer)
         if outcome.kind == "acked" and isinstance(answer, Answer):
             try:
                 outcome.order_id = _text(answer.json()[self._field("order", "id")])
@@ -278,19 +291,27 @@ class FormHand:
 
     def _write(self, what: str, **slots: str) -> Answer | HttpError:
         """Sent once, on a fresh connection. The failure is returned, so that no caller can forget it."""
+        return self._receive(self._send(what, **slots), time.monotonic() + self.venue.timeout)
+
+    def _send(self, what: str, **slots: str) -> Wire | NotSent:
         request = self._bytes(what, **slots)
         try:
             wire = self.connect()
+            wire.send(request, time.monotonic() + self.venue.timeout)
         except NotSent as error:
             return error
-        deadline = time.monotonic() + self.venue.timeout
+        return wire
+
+    @staticmethod
+    def _receive(sent: Wire | NotSent, deadline: float) -> Answer | HttpError:
+        if isinstance(sent, NotSent):
+            return sent
         try:
-            wire.send(request, deadline)
-            return wire.receive(deadline)
+            return sent.receive(deadline)
         except HttpError as error:
             return error
         finally:
-            wire.close()
+            sent.close()
 
 
 def _outcome(answer: Answer | HttpError) -> Outcome:

@@ -26,6 +26,7 @@ WARM_ANSWER_WITHIN = 1.0
 QUICKEST, SLOWEST = 0.05, 2.0
 WATCH_EVERY = 5.0
 SINGLE_CANCELS = 20
+CLOSES_AT_ONCE = 20
 DISK_MAY_TAKE = 2.0
 SESSION_EVERY = 30.0
 
@@ -79,7 +80,6 @@ class VenueWorker(threading.Thread):
         self._pause = QUICKEST
         self._open = 0
         self._hold_until = 0.0
-        self._disk_patience = DISK_MAY_TAKE
         self._session_read = 0.0
         self._session_note = ""
         self._note = ""
@@ -357,41 +357,54 @@ class VenueWorker(threading.Thread):
     def _flatten(self, look: Look, now: float) -> None:
         """Send the closes that are due. The lock is needed for that alone, and what was read before it was had may have
         been changed by whoever had it."""
-        self._disk_patience = DISK_MAY_TAKE
-        for task in self._tasks.values():
-            for symbol, qty in task.positions_to_close(look).items():
-                if self._held or not self._closes.may_close(symbol, look, now):
-                    continue
-                if task.closes_expired(now):
-                    self._note = "closes expired after 10 minutes: pull 4 again to send them"
-                    break
-                task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
-                if why := self._lock.acquire():
-                    self._note = why
-                    return
-                self._pause = QUICKEST
-                if look.begun < self._lock.since:
-                    return
-                if self._closes.was_lost(symbol):
-                    self._lift(task)
-                self._close(task, symbol, qty)
+        due = self._due(look, now)
+        if not due:
+            return
+        for task, _ in due.values():
+            task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
+        if why := self._lock.acquire():
+            self._note = why
+            return
+        self._pause = QUICKEST
+        if look.begun >= self._lock.since:
+            self._close(due)
 
-    def _close(self, task: Task, symbol: str, qty: Decimal) -> None:
-        """The intent is on disk before the bytes leave, unless the disk hangs: the closes of a turn wait 2 s for it."""
-        self._closes.sending(symbol, qty, time.monotonic())
-        on_disk = self._sent(task, "close", 1, target=symbol, qty=str(qty))
-        if on_disk is not None:
-            began = time.monotonic()
-            with contextlib.suppress(Exception):  # a full or hung disk stops no close; the latch's record tells of it
-                on_disk.result(timeout=self._disk_patience)
-            self._disk_patience = max(0.0, self._disk_patience - (time.monotonic() - began))
-        outcome = self.hand.close_position(symbol)
-        self._closes.sent(symbol, outcome, time.monotonic())
-        self._answered(task, "close", outcome, target=symbol)
-        if outcome.retry_after:
-            self._hold_until = time.monotonic() + outcome.retry_after
-        elif outcome.kind == "refused":
-            self._lift(task)
+    def _due(self, look: Look, now: float) -> dict[str, tuple[Task, Decimal]]:
+        """Positions that some pull wants closed and whose close may be sent now, not more than a turn's share."""
+        due: dict[str, tuple[Task, Decimal]] = {}
+        for task in self._tasks.values():
+            positions = task.positions_to_close(look)
+            wanted = [symbol for symbol in positions if self._closes.may_close(symbol, look, now)]
+            if wanted and task.closes_expired(now):
+                self._note = "closes expired after 10 minutes: pull 4 again to send them"
+                continue
+            due.update((symbol, (task, positions[symbol])) for symbol in wanted if symbol not in due)
+        return {} if self._held else dict(list(due.items())[:CLOSES_AT_ONCE])
+
+    def _close(self, due: dict[str, tuple[Task, Decimal]]) -> None:
+        """Each on a connection of its own and all at once, so that none waits for another one's answer. The intents are
+        on disk before the bytes leave, unless the disk hangs: the closes of a turn wait 2 s for it."""
+        someone = next(iter(due.values()))[0]
+        if any(self._closes.was_lost(symbol) for symbol in due):
+            self._lift(someone)
+        written = []
+        for symbol, (task, qty) in due.items():
+            self._closes.sending(symbol, qty, time.monotonic())
+            written.append(self._sent(task, "close", 1, target=symbol, qty=str(qty)))
+        patience = time.monotonic() + DISK_MAY_TAKE
+        for record in written:
+            if record is not None:
+                with contextlib.suppress(Exception):  # a full or hung disk stops no close: the latch's record tells
+                    record.result(timeout=max(0.0, patience - time.monotonic()))
+        refused = False
+        for symbol, outcome in self.hand.close_positions(list(due)):
+            self._closes.sent(symbol, outcome, time.monotonic())
+            self._answered(due[symbol][0], "close", outcome, target=symbol)
+            if outcome.retry_after:
+                self._hold_until = time.monotonic() + outcome.retry_after
+            refused = refused or (outcome.kind == "refused" and not outcome.retry_after)
+        if refused:
+            self._lift(someone)
 
     def _suspend_where_due(self) -> None:
         """Afterwards, never before: a suspended venue takes no closes either. A new order makes it due again: then the

@@ -95,6 +95,21 @@ def test_a_close_that_outlived_its_position_is_cancelled(venue: ScriptedVenue, h
     assert venue.open == {}
 
 
+def test_no_close_waits_for_the_answer_to_another(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    def all_are_there(method: str, path: str) -> Answer | None:
+        if method == "DELETE" and path.startswith("/v2/positions/"):
+            together.wait()
+        return None
+
+    venue.answer = all_are_there
+    venue.positions |= {"AAPL": "7", "MSFT": "-3", "NVDA": "0.5"}
+    pull = hand.pull("L4")
+    wait_until(lambda: hand.says(pull) == "VERIFIED", "flat")
+    assert closes(venue) == 3
+
+
 def test_closes_rejected_behind_the_answer_are_not_fired_off_one_after_the_other(
     venue: ScriptedVenue, hand: ScriptedHand
 ) -> None:
