@@ -23,11 +23,11 @@ from console.cord.request import PullRequest
 from console.cord.thread import CordThread
 from console.desk.pull import Verdict
 from console.evidence.journal import read
-from tests.support.broker import BrokerProcess, wait_until
+from tests.support.broker import ROOT, BrokerProcess, wait_until
 from tests.support.cord import end_hands, kill
 from tests.support.desk import DeskProcesses
 from tests.support.door import Doors
-from tests.support.fault_table import FAULTS, HEALTHY, Fault, Times
+from tests.support.fault_table import FAULTS, HEALTHY, Fault, Times, as_text
 from tests.support.faulty_venue import Certificates, FaultyVenue
 
 SUITE, SOAK = Times(quiet=1.0, patience=1.0), Times(quiet=60.0, patience=5.0)
@@ -207,6 +207,10 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 )
 def test_the_right_verdict_under_every_fault(matrix: Start, cell: Cell) -> None:
     matrix(cell.level).outcome(cell)
+
+
+def test_the_table_of_the_documentation_is_this_one() -> None:
+    assert as_text() in (ROOT / "docs" / "faults.md").read_text()
 
 
 @pytest.mark.soak

@@ -300,3 +300,12 @@ FAULTS = (
         suspended=True,
     ),
 )
+
+
+def as_text() -> str:
+    """The table as docs/faults.md shows it."""
+    rows = ["| fault | L3 meanwhile | L4 meanwhile | afterwards | why |", "|---|---|---|---|---|"]
+    for fault in FAULTS:
+        l3, l4 = fault.during
+        rows.append(f"| {fault.id} | {'–' if fault.only == 'L4' else l3} | {l4} | {fault.after} | {fault.why} |")
+    return "\n".join(rows) + "\n"
