@@ -41,7 +41,7 @@ class On:
 @dataclass(frozen=True)
 class Fault:
     """`on` are switched on at the broker, `door` is what happens to the connection in front of it. `says` is part of
-    the reason that is shown meanwhile. `resting` orders stand in `symbol` before the pull; `late` is a symbol that is
+    a reason that is given meanwhile, at each level its own where they differ. `resting` orders stand in `symbol` before the pull; `late` is a symbol that is
     filled after its order was cancelled. The venue was `suspended` by somebody else before. `only` narrows the row to
     one level."""
 
@@ -51,7 +51,7 @@ class Fault:
     door: str = ""
     during: tuple[Verdict, Verdict] = (UNKNOWN, UNKNOWN)
     after: Verdict = VERIFIED
-    says: str = ""
+    says: str | tuple[str, str] = ""
     resting: int = 3
     symbol: str = "AAPL"
     late: str = ""
@@ -179,6 +179,7 @@ FAULTS = (
         "cancelled, and the venue suspended, after which none comes",
         on=(On("runaway_strategy", rate=4),),
         during=(VERIFIED, VERIFIED),
+        says="new order",
     ),
     Fault(
         "new order every second, never suspended",
@@ -191,13 +192,16 @@ FAULTS = (
         "it restarts the quiet clock, and L4 closes what it brought",
         on=(On("late_fill", quiets=1 / 3),),
         during=(VERIFIED, VERIFIED),
+        says="late fill NVDA",
         symbol="NVDA",
         late="NVDA",
     ),
     Fault(
-        "more orders than a page",
-        "lists are read to their end",
-        during=(VERIFIED, VERIFIED),
+        "500 more orders than a page",
+        "lists are read to their end: all of them are named for as long as they are stuck",
+        on=(On("stuck_pending_cancel"),),
+        during=(PARTIAL, PARTIAL),
+        says="1000 orders still open",
         resting=1000,
     ),
     Fault(
@@ -205,7 +209,7 @@ FAULTS = (
         "cancels are done; closes wait for the open, sent once",
         on=(On("market_closed"),),
         during=(VERIFIED, PARTIAL),
-        says="waits for the open",
+        says=("", "waits for the open"),
     ),
     Fault("clock ahead", "looks go by ids, not by times", on=(On("clock_skew", arg="7"),), during=(VERIFIED, VERIFIED)),
     Fault("clock behind", "as ahead", on=(On("clock_skew", arg="-7"),), during=(VERIFIED, VERIFIED)),
