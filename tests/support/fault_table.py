@@ -40,10 +40,10 @@ class On:
 
 @dataclass(frozen=True)
 class Fault:
-    """`on` are switched on at the broker, `door` is what happens to the connection in front of it. `says` is part of
-    a reason that is given meanwhile, at each level its own where they differ. `resting` orders stand in `symbol` before the pull; `late` is a symbol that is
-    filled after its order was cancelled. The venue was `suspended` by somebody else before. `only` narrows the row to
-    one level."""
+    """`on` are switched on at the broker, `door` is what happens to the connection in front of it. `says` is part of a
+    reason that is given meanwhile, at each level its own where they differ. `resting` orders stand in `symbol` before
+    the pull; `late` is a symbol that is filled after its order was cancelled. The venue was `suspended` by somebody
+    else before. `only` narrows the row to one level."""
 
     id: str
     why: str
