@@ -1,7 +1,7 @@
 """The detached hand, run by path with `python -IS`: it carries a direct pull to its end, whoever is gone by then.
 
-Standard input holds one JSON object: the plan, the pull, and when which cancels left. Every event goes to its own
-journal file and, as a line of JSON, to standard output for as long as somebody reads it.
+Standard input holds two JSON objects, a line each: the plan and the pull; and, a moment later, when which cancels left.
+Every event goes to its own journal file and, as a line of JSON, to standard output for as long as somebody reads it.
 """
 
 import json
@@ -10,6 +10,9 @@ import signal
 import sys
 import threading
 from typing import Any
+
+DISK_WAIT = 3600.0
+"""How long a hand that is done waits for a disk that does not take its records."""
 
 
 def main() -> None:
@@ -21,7 +24,7 @@ def main() -> None:
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    told = json.loads(sys.stdin.buffer.read())
+    told = json.loads(sys.stdin.buffer.readline())
     request = PullRequest(**told["pull"])
     log = DirectLog(told["folder"], request.id)
 
@@ -35,14 +38,14 @@ def main() -> None:
     ended = threading.Event()
     threading.Thread(target=beat_forever, args=(executor, ended), daemon=True).start()
     executor.announce(request)
-    for venue, at in told["sent"].items():
+    for venue, at in json.loads(sys.stdin.buffer.readline() or b"{}").items():  # b"": whoever pulled is gone already
         sent = {"pull": request.id, "venue": venue, "what": "cancel_all", "attempt": 1, "at": at}
         record("cord_sent", sent, request.actor)
     executor.work(request, {})
     executor.join()
     ended.set()
     executor.stop()
-    log.close(timeout=2)
+    log.close(DISK_WAIT)
 
 
 _mouth = threading.Lock()

@@ -20,12 +20,12 @@ from pathlib import Path
 import msgspec
 
 from console.cord import latch
+from console.cord.aside import Aside
 from console.desk.events import AnyEvent, GateChanged, Pulled
 from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
 from console.desk.words import clock, share
-from console.guard.aside import Aside
 from console.guard.hub import Hub
 
 SETTLED_SECONDS = 2.0
@@ -52,6 +52,16 @@ class Wanted(msgspec.Struct, frozen=True):
         if state.rank <= self.state.rank:
             return self
         return msgspec.structs.replace(self, state=state, size_factor=Decimal(0), because=because)
+
+    def bears_on(self, venue: str, strategy: str, symbol: str) -> Gate:
+        """What it says about one order."""
+        states = {scope: state for scope, state in self.scopes.items() if state.rank > self.state.rank}
+        order = {"venue": venue, "strategy": strategy, "symbol": symbol}
+        touching = {scope: state for scope, state in states.items() if Scope.parse(scope).touches(**order)}
+        if not touching:
+            return Gate(self.state, f"{self.size_factor:f}", f"{self.size_factor:f}", self.because)
+        scope = max(touching, key=lambda each: touching[each].rank)
+        return Gate(touching[scope], "0", "0", f"gate {scope}")
 
     @property
     def event(self) -> GateChanged:
@@ -83,15 +93,18 @@ def wanted(size: Decimal, nameless: str, pulls: Iterable[Pull]) -> Wanted:
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Latch and gate.json as they lay on disk at one moment: what every strategy sees."""
+    """Latch and gate.json as they lay on disk at one moment, which is what every strategy sees, and what this guard
+    knew: a disk that takes no more must not keep a pull from those who ask the guard."""
 
     latch: bytes | None
     gate: bytes | None
     boot_id: str
     now: int
+    known: Wanted
 
     def answer(self, venue: str, strategy: str, symbol: str) -> Gate:
-        return read_gate(
+        known = self.known.bears_on(venue, strategy, symbol)
+        told = read_gate(
             self.latch,
             self.gate,
             boot_id=self.boot_id,
@@ -100,6 +113,7 @@ class Look(msgspec.Struct, frozen=True):
             strategy=strategy,
             symbol=symbol,
         )
+        return known if known.state.rank > told.state.rank else told
 
 
 class GateKeeper:
@@ -184,7 +198,7 @@ class GateKeeper:
                 files.append(latch.read_file(self._folder, name))
             except OSError:
                 files.append(b"unreadable")
-        return Look(files[0], files[1], latch.boot_id(), latch.boot_now())
+        return Look(files[0], files[1], latch.boot_id(), latch.boot_now(), self._wanted)
 
     def _renew(self) -> None:
         """In the thread of its own: look at the files, write, and look whether it still holds."""

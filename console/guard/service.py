@@ -23,13 +23,13 @@ from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
 from console import __version__
 from console.config import DeskConfig
+from console.cord.aside import Aside
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
 from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
-from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
 from console.guard.figures import own_families
