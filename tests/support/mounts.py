@@ -14,6 +14,7 @@ from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEW_NAMESPACE = 0x00020000
+_OWN_FOLDERS = 0x00000200
 _DETACH = 2
 
 
@@ -38,14 +39,16 @@ def _run(*command: str | Path) -> str:
 @contextlib.contextmanager
 def own_namespace() -> Iterator[None]:
     """What this thread and its processes mount inside stays among them. Raises NotAllowed."""
-    before = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
+    before, here = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY), os.getcwd()
     try:
         _call("unshare", _NEW_NAMESPACE)
         try:
             _run("mount", "--make-rprivate", "/")
             yield
         finally:
+            _call("unshare", _OWN_FOLDERS)  # threads begun meanwhile share this one's working folder, which moves
             _call("setns", before, _NEW_NAMESPACE)
+            os.chdir(here)
     finally:
         os.close(before)
 
