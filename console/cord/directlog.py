@@ -18,12 +18,13 @@ AGAIN_EVERY = 1.0
 
 
 class Written:
-    """Done when a record is on disk, or can not be. `ts` is its time, UTC ns."""
+    """Done when a record is on disk, or can not be. `ts` is its time, UTC ns, `seq` its number in the file."""
 
-    __slots__ = ("_done", "ts")
+    __slots__ = ("_done", "seq", "ts")
 
-    def __init__(self) -> None:
+    def __init__(self, seq: int) -> None:
         self.ts = time.time_ns()
+        self.seq = seq
         self._done = threading.Event()
 
     def done(self) -> None:
@@ -45,12 +46,15 @@ class DirectLog:
         self.writer = f"direct-{pull}"
         self._path = os.path.join(folder, "journal", self.writer + ".jsonl")
         self._queue: queue.Queue[_Entry | None] = queue.Queue()
-        self._descriptor, self._seq, self._prev, self._last, self._end = -1, 0, GENESIS, 0, 0
+        self._descriptor, self._prev, self._last, self._end = -1, GENESIS, 0, 0
+        self._recorded = 0
         self._thread = threading.Thread(target=self._run, name="direct-log", daemon=True)
         self._thread.start()
 
     def record(self, kind: str, data: dict[str, Any], actor: str) -> Written:
-        written = Written()
+        """Never waits. One call at a time: records are numbered as they come."""
+        self._recorded += 1
+        written = Written(self._recorded)
         self._queue.put((kind, data, actor, written))
         return written
 
@@ -79,7 +83,7 @@ class DirectLog:
     def _write(self, entry: _Entry) -> bool:
         """Whether the disk has it."""
         kind, data, actor, written = entry
-        ts, seq = max(written.ts, self._last), self._seq + 1
+        ts, seq = max(written.ts, self._last), written.seq
         line, head = seal(seq=seq, ts=ts, writer=self.writer, kind=kind, actor=actor, data=data, prev=self._prev)
         try:
             if self._descriptor < 0:
@@ -91,7 +95,7 @@ class DirectLog:
             os.fsync(self._descriptor)
         except OSError:
             return False
-        self._seq, self._prev, self._last, self._end = seq, head, ts, self._end + len(line)
+        self._prev, self._last, self._end = head, ts, self._end + len(line)
         return True
 
     def _open(self) -> int:

@@ -4,13 +4,16 @@ Standard input holds two JSON objects, a line each: the plan and the pull; and, 
 Every event goes to its own journal file and, as a line of JSON, to standard output for as long as somebody reads it.
 """
 
+import contextlib
 import json
 import os
+import queue
 import signal
 import sys
 import threading
 from typing import Any
 
+SAID_WITHIN = 2.0
 DISK_WAIT = 3600.0
 """How long a hand that is done waits for a disk that does not take its records."""
 
@@ -27,11 +30,16 @@ def main() -> None:
     told = json.loads(sys.stdin.buffer.readline())
     request = PullRequest(**told["pull"])
     log = DirectLog(told["folder"], request.id)
+    said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    mouth = threading.Thread(target=_say, args=(said,), name="mouth", daemon=True)
+    mouth.start()
+    in_order = threading.Lock()
 
     def record(kind: str, data: dict[str, Any], actor: str) -> Written:
         actor = request.actor if actor == "direct" else actor
-        written = log.record(kind, data, actor)
-        _say({"kind": kind, "ts": written.ts, "actor": actor, "data": data})
+        with in_order:
+            written = log.record(kind, data, actor)
+            said.put({"kind": kind, "ts": written.ts, "actor": actor, "data": data, "seq": written.seq})
         return written
 
     executor = Executor(Plan(told["folder"], told["plan"]), record, hand="direct")
@@ -45,19 +53,18 @@ def main() -> None:
     executor.join()
     ended.set()
     executor.stop()
+    said.put(None)
+    mouth.join(SAID_WITHIN)
     log.close(DISK_WAIT)
 
 
-_mouth = threading.Lock()
-
-
-def _say(event: dict[str, Any]) -> None:
-    """Whoever pulled may be gone, with the terminal and the pipe: that changes nothing."""
-    try:
-        with _mouth:
-            os.write(1, json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
-    except OSError:
-        pass
+def _say(said: "queue.SimpleQueue[dict[str, Any] | None]") -> None:
+    """In a thread of its own: whoever pulled may be gone, with the terminal and the pipe, or stopped, so that the pipe
+    is full. That changes nothing."""
+    with contextlib.suppress(OSError), os.fdopen(1, "wb") as out:
+        while (event := said.get()) is not None:
+            out.write(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+            out.flush()
 
 
 if __name__ == "__main__":

@@ -333,6 +333,14 @@ class Tail:
         self.unread: dict[str, OSError] = {}
         self._positions: dict[tuple[str, int], _Position] = {}
 
+    @property
+    def missing(self) -> list[str]:
+        """What of the journals is missing in what was delivered, a sentence each."""
+        broken = [
+            f"{name}.jsonl is not read beyond line {each.line}: {each.why}" for name, each in self.problems.items()
+        ]
+        return [*broken, *(f"{name}.jsonl can not be read: {error.strerror}" for name, error in self.unread.items())]
+
     def poll(self) -> list[Record]:
         """What has appeared since the last poll, merged by (ts, writer, seq); empty where nothing has.
 

@@ -26,7 +26,7 @@ from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
 from console.desk.words import clock, share
-from console.guard.hub import Hub
+from console.guard.hub import LATE, Hub
 
 SETTLED_SECONDS = 2.0
 """A latch that is unreadable for longer was torn by a crash."""
@@ -137,7 +137,8 @@ class GateKeeper:
         self._unreadable: bytes | None = None
         self._unreadable_since = 0.0
         self._told: GateChanged | None = hub.state.gate
-        self.trouble = ""
+        self._refused = ""
+        self._writing: float | None = None
         hub.early.append(self.heard)
         hub.listeners.append(lambda record: self.heard(record.event, record.actor))
 
@@ -181,6 +182,13 @@ class GateKeeper:
     def _work_out(self) -> None:
         self._wanted = wanted(self._size, self._nameless, self._pulls.values())
 
+    @property
+    def trouble(self) -> str:
+        """Why gate.json is not renewed, in a sentence; empty while it is."""
+        since = self._writing
+        late = 0.0 if since is None else time.monotonic() - since
+        return f"gate.json is not renewed: the disk does not answer for {late:.0f} s" if late > LATE else self._refused
+
     def renew(self) -> None:
         """Write the gate with a new lease, and journal it where it changed."""
         self._aside.ask(self._renew)
@@ -202,6 +210,7 @@ class GateKeeper:
 
     def _renew(self) -> None:
         """In the thread of its own: look at the files, write, and look whether it still holds."""
+        self._writing = time.monotonic()
         try:
             while True:
                 self._look()
@@ -218,11 +227,12 @@ class GateKeeper:
                 self._expected = True
                 if gate == self._wanted:
                     break
-            self.trouble = ""
+            self._refused = ""
         except OSError as error:
-            if not self.trouble:
+            if not self._refused:
                 print(f"andon guard: gate.json can not be renewed: {error}", file=sys.stderr, flush=True)
-            self.trouble = f"gate.json can not be renewed: {error}"
+            self._refused = f"gate.json can not be renewed: {error}"
+        self._writing = None
 
     def _look(self) -> None:
         """Take in what other hands did to the files, and finish what a resume began."""

@@ -145,7 +145,7 @@ class Guard:
         monitors = Monitors(hub, self.specs, config.limits.by_name)
         self.refusals = Refusals(hub)
         http = await self._open_http()
-        others = Others(
+        others = self.others = Others(
             recovered.tail,
             self.writer.writer,
             take=self._take,
@@ -291,7 +291,8 @@ class Guard:
         due = loop.time() + BEAT_SECONDS
         await asyncio.sleep(BEAT_SECONDS)
         self.lag = max(0.0, loop.time() - due)
-        self.hub.sample(ev.GuardBeat(lag_ms=round(self.lag * 1000)))
+        trouble = [self.hub.trouble, self.gate.trouble, *self.others.missing]
+        self.hub.sample(ev.GuardBeat(round(self.lag * 1000), tuple(each for each in trouble if each)))
         self.notifier.watchdog()
 
     async def _renew(self) -> None:

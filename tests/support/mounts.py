@@ -1,7 +1,7 @@
 """Real mounts for tests, in a mount namespace of this thread and the processes it starts: nothing leaks out of it.
 
-A `Disk` is a folder on a file system of its own, which can be spoiled and mended: one that is full, one that can only be
-read, one that hangs in every write (a frozen ext4), and one that does not even find a file (a FUSE server that never
+A `Disk` is a folder on a file system of its own, which can be spoiled and mended: one that is full, one that can only
+be read, one that hangs in every write (a frozen ext4), and one that does not even find a file (a FUSE server that never
 answers).
 """
 
