@@ -5,6 +5,7 @@ and a hand that is done stays until it is written, or for `close`'s patience. Th
 output, and the latch does not depend on them.
 """
 
+import fcntl
 import os
 import queue
 import threading
@@ -40,7 +41,7 @@ _Entry: TypeAlias = tuple[str, dict[str, Any], str, Written]
 
 
 class DirectLog:
-    """`direct-<pull>.jsonl`. The file is locked while its hand lives, which is how a guard knows that it does."""
+    """`direct-<pull>.jsonl`. The file is locked while its hand works, which is how a guard knows that it does."""
 
     def __init__(self, folder: str, pull: str) -> None:
         self.writer = f"direct-{pull}"
@@ -48,6 +49,7 @@ class DirectLog:
         self._queue: queue.Queue[_Entry | None] = queue.Queue()
         self._descriptor, self._prev, self._last, self._end = -1, GENESIS, 0, 0
         self._recorded = 0
+        self._working = True
         self._thread = threading.Thread(target=self._run, name="direct-log", daemon=True)
         self._thread.start()
 
@@ -57,6 +59,12 @@ class DirectLog:
         written = Written(self._recorded)
         self._queue.put((kind, data, actor, written))
         return written
+
+    def unlock(self) -> None:
+        """The hand has done its work, and only writes what the disk did not take yet."""
+        self._working = False
+        if self._descriptor >= 0:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self, timeout: float) -> None:
         """Wait for what was recorded, at most `timeout` seconds."""
@@ -99,9 +107,8 @@ class DirectLog:
         return True
 
     def _open(self) -> int:
-        import fcntl
-
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if self._working:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return descriptor

@@ -86,6 +86,7 @@ class Executor:
         self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
         self._latching: dict[str, float] = {}
+        self._latch_threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._quiet = plan.quiet
 
@@ -106,6 +107,12 @@ class Executor:
         """Wait until every venue is verified (a direct hand's workers end then)."""
         while any(worker.is_alive() for worker in list(self._workers.values())) or self._waiting:
             time.sleep(BEAT_EVERY / 5)
+
+    def join_latch(self, timeout: float) -> None:
+        """Wait until the disk has taken the latch, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in self._latch_threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def knows(self, pull: str) -> bool:
         return pull in self._pulls
@@ -191,7 +198,9 @@ class Executor:
     def _begin_latch(self, request: PullRequest) -> None:
         self._pulls.add(request.id)
         self._latching[request.id] = time.monotonic()
-        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        thread = threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True)
+        thread.start()
+        self._latch_threads = [*(each for each in self._latch_threads if each.is_alive()), thread]
 
     def _latch(self, request: PullRequest) -> None:
         """Set the latch; where the disk does not take it, again and again for as long as the pull stands."""

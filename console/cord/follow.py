@@ -51,6 +51,8 @@ def main() -> None:
         record("cord_sent", sent, request.actor)
     executor.work(request, {})
     executor.join()
+    log.unlock()  # from here on a guard may watch the venues in this hand's place
+    executor.join_latch(DISK_WAIT)
     ended.set()
     executor.stop()
     said.put(None)
