@@ -1,5 +1,6 @@
 """What once broke the cord, each as small as can be: venues that a test plays, hands that were killed, odd input."""
 
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from console.cord.latch import standing
 from console.cord.lock import CordLock
 from console.cord.plan import write_plan
 from console.cord.request import PullRequest
-from console.cord.thread import CordThread
+from console.cord.thread import MOST_LISTENERS, CordThread
 from console.cord.where import state_folder
 from console.cord.worker import SINGLE_CANCELS
 from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
@@ -350,6 +351,40 @@ def test_no_line_on_its_socket_makes_the_cord_deaf(tmp_path: Path, venue: Script
         wait_until(lambda: any(entry["id"] == request.id for entry in standing(str(tmp_path)) or []), "the latch")
     finally:
         cord.stop()
+
+
+def test_idle_connections_keep_no_pull_out(tmp_path: Path, venue: ScriptedVenue) -> None:
+    """A script that leaks its connections, or means harm: the oldest that say nothing are sent away."""
+    cord = CordThread(ScriptedHand(tmp_path, venue).executor.plan, lambda kind, data, actor: None)
+    cord.start()
+    idle: list[socket.socket] = []
+
+    def connect() -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(tmp_path / "cord.sock"))  # without a time limit it waits for its turn
+        connection.settimeout(20)
+        return connection
+
+    def pull() -> socket.socket:
+        connection = connect()
+        connection.sendall(PullRequest(level="L3", scope="desk", deadline=1 << 62).line())
+        wait_until(lambda: b"heard" in connection.recv(4096), "the pull is heard")
+        return connection
+
+    try:
+        first = pull()
+        idle += [connect() for _ in range(2 * MOST_LISTENERS)]
+        pull().close()
+        wait_until(lambda: not idle[0].recv(4096), "the oldest idle one was sent away")
+        first.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while told := first.recv(65536):
+                assert told
+            pytest.fail("who listens to a pull was sent away before those who say nothing")
+    finally:
+        cord.stop()
+        for connection in idle:
+            connection.close()
 
 
 def test_a_reason_of_any_bytes_is_carried_to_the_end(tmp_path: Path, venue: ScriptedVenue) -> None:
