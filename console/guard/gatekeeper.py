@@ -119,15 +119,14 @@ class Look(msgspec.Struct, frozen=True):
 class GateKeeper:
     """Keeps gate.json. `renew` is called every second and at every change; `pulled` from any thread."""
 
-    def __init__(self, hub: Hub, folder: Path, desk: str, unread: str = "") -> None:
-        """`unread` says what of this guard's own journal could not be read: then nobody knows what the gate was, and it
-        is HALTED."""
+    def __init__(self, hub: Hub, folder: Path, desk: str, halt: str = "") -> None:
+        """`halt` says why nobody knows what the gate was: then it is HALTED."""
         self._hub = hub
         self._folder = str(folder)
         self._desk = desk
         self._lock = threading.Lock()
         self._size = hub.state.size
-        self._nameless = f"the journal can not be read: {unread}" if unread else hub.state.nameless
+        self._nameless = halt or hub.state.nameless
         self._pulls = {pull.id: Pull(pull.level, pull.scope, pull.actor) for pull in hub.state.pulls.values()}
         self._resumed = frozenset(hub.state.resumed)
         self._wanted = wanted(self._size, self._nameless, self._pulls.values())

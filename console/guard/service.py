@@ -105,9 +105,8 @@ class Guard:
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
-        unread = recovered.unread.get(self.writer.writer, "")
         self.contacts = self._contacts(recovered.state.contacts)
-        gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
+        gate = self.gate = GateKeeper(hub, self.folder, self.config.name, recovered.halt(self.writer.writer))
         plan = self._compile()
         self._plan_aside = Aside("plan")
         self._tokens_aside = Aside("tokens")

@@ -24,10 +24,12 @@ from console.cord.request import PullRequest
 from console.cord.thread import MOST_LISTENERS, CordThread
 from console.cord.where import state_folder
 from console.cord.worker import SINGLE_CANCELS
-from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
+from console.desk.events import Event, GateChanged, GuardStopped, Pulled, SessionChanged, VenueVerdict
+from console.desk.pull import GateState
 from console.desk.source import Detached
 from console.evidence.journal import JournalWriter, Tail
 from console.guard.client import GuardClient
+from console.guard.recovery import recover
 from console.processes import listens
 from console.simulated import SimulatedDesk, only_one
 from tests.support.broker import ROOT, wait_until
@@ -445,7 +447,7 @@ async def test_a_console_without_a_guard_says_what_of_the_journal_it_can_not_rea
     journal.path.write_bytes(journal.path.read_bytes().replace(b"two", b"too"))
     async for update in GuardClient(tmp_path).updates():
         if isinstance(update, Detached):
-            assert "guard.jsonl is not read beyond line 2" in update.why
+            assert "guard.jsonl is damaged at line 2" in update.why
             break
 
 
@@ -465,6 +467,30 @@ def test_a_guard_whose_journal_is_damaged_starts_halted(tmp_path: Path) -> None:
         (desk.state_dir / "cord.latch").unlink()
         assert desk.http("GET", "/gate")[1]["state"] == "HALTED", "what the gate was is not known"
         assert "guard.jsonl:2" in desk.guard_log
+
+
+def test_a_pull_behind_the_damage_is_found_and_a_halt_that_was_resumed_does_not_come_back(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+
+    def write(*events: Event) -> None:
+        journal = JournalWriter(folder, "guard")
+        for event in events:
+            journal.append(event, "ana").result(30)
+        journal.close()
+
+    pulled = Pulled("p1", "L3", "desk", "", "cli", "guard", ("sim1",))
+    write(GuardStopped("one"), GuardStopped("two"), pulled)
+    path = folder / "guard.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"two", b"too"))
+    found = recover(folder)
+    assert list(found.state.pulls) == ["p1"]
+    assert "guard.jsonl:2" in (halt := found.halt("guard"))
+    write(GateChanged(GateState.HALTED, Decimal(0), halt, {}, halt))
+    assert recover(folder).halt("guard") == "", "known by now"
+    assert recover(folder).state.nameless == halt, "and shut until somebody resumes"
+    write(GateChanged(GateState.OPEN, Decimal(1), "resumed", {}, ""))
+    again = recover(folder)
+    assert (again.halt("guard"), again.state.nameless) == ("", "")
 
 
 def test_a_guard_that_can_not_write_its_address_takes_its_post_all_the_same(tmp_path: Path) -> None:
