@@ -17,10 +17,10 @@ from console.cord.forms import FormHand
 from console.cord.http import HttpError
 from console.cord.keys import KeyFileError, keys_of
 from console.cord.latch import set_latch
-from console.cord.plan import Plan, VenuePlan, covers_account
+from console.cord.plan import Plan, VenuePlan, in_bulk
 from console.cord.request import PullRequest
 from console.desk.chain import dumps
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
 
 ALL_SENT_WITHIN = 0.3
 
@@ -34,16 +34,22 @@ def pull_directly(
 ) -> None:
     """Cancel at every venue at once, set the latch, start the detached hand (then `handed` is called). Returns when it
     has ended, or `enough` was heard; `tell` is given each `{"kind", "ts", "actor", "data"}` that it reports."""
-    scope = Scope.parse(request.scope)
     sent: dict[str, int] = {}
     threads = []
-    if Level(request.level).cancels and covers_account(scope):
-        for name in plan.venues_in(scope):
+    if in_bulk(request):
+        for name in plan.venues_in(Scope.parse(request.scope)):
             thread = threading.Thread(target=_cancel, args=(plan.venues[name], sent), daemon=True)
             thread.start()
             threads.append(thread)
-    latch = {"pull": request.id, "level": request.level, "scope": request.scope, "actor": request.actor}
-    threading.Thread(target=set_latch, args=(plan.folder,), kwargs={**latch, "ts": request.made}, daemon=True).start()
+    latch = {
+        "pull": request.id,
+        "level": request.level,
+        "scope": request.scope,
+        "actor": request.actor,
+        "ts": request.made,
+        "spares": request.spares,
+    }
+    threading.Thread(target=set_latch, args=(plan.folder,), kwargs=latch, daemon=True).start()
     deadline = time.monotonic() + ALL_SENT_WITHIN
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))

@@ -14,11 +14,11 @@ from console.cord.http import Wire
 from console.cord.keys import KeyFileError, keys_of
 from console.cord.latch import set_latch
 from console.cord.lock import BEAT_EVERY, CordLock
-from console.cord.plan import Plan, covers_account
-from console.cord.request import PullRequest
+from console.cord.plan import Plan, in_bulk
+from console.cord.request import SPARES, PullRequest
 from console.cord.task import Task
 from console.cord.worker import Acknowledged, VenueWorker
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
 
 
 class Record(Protocol):
@@ -83,6 +83,7 @@ class Executor:
         self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
         self._quiet = plan.quiet
+        self._strategies = frozenset(plan.strategies)
 
     def start(self) -> None:
         """Open the venues, so that warm connections stand before they are needed, and make the lock's file."""
@@ -107,11 +108,10 @@ class Executor:
     def fire(self, request: PullRequest) -> dict[str, tuple[Wire, int]]:
         """Step one: the cancel bytes, on warm connections, in this thread, before anything else. Returns the
         connections that await an answer, with the UTC ns at which the bytes left."""
-        scope = Scope.parse(request.scope)
-        if not (Level(request.level).cancels and covers_account(scope)):
+        if not in_bulk(request):
             return {}
         fired = {}
-        for name in self.plan.venues_in(scope):
+        for name in self.plan.venues_in(Scope.parse(request.scope)):
             worker = self._workers.get(name)
             wire = worker.fire() if worker is not None else None
             if wire is not None:
@@ -126,7 +126,7 @@ class Executor:
     def work(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
         """Set every venue in scope to work on a pull that was announced."""
         for name in self.plan.venues_in(Scope.parse(request.scope)):
-            task = Task(request, name, self._quiet, time.monotonic())
+            task = Task(request, name, self._quiet, time.monotonic(), self._strategies)
             self._give(name, task, fired.get(name))
 
     def announce(self, request: PullRequest) -> None:
@@ -142,8 +142,8 @@ class Executor:
             "hand": self._hand,
             "venues": list(self.plan.venues_in(scope)),
             "quiet_seconds": max(int(self._quiet), 1),
-            "foreign": covers_account(scope),
             "made": request.made,
+            **{name: getattr(request, name) for name in SPARES},
         }
         self._record("pulled", data, request.actor)
         threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
@@ -156,7 +156,7 @@ class Executor:
         threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
         for name in self.plan.venues_in(Scope.parse(request.scope)):
             began = time.monotonic() - inherited.age
-            task = Task.adopt(request, name, inherited.quiet, began, inherited.proven.get(name))
+            task = Task.adopt(request, name, inherited.quiet, began, self._strategies, inherited.proven.get(name))
             self._give(name, task, None, inherited)
 
     def drop(self, pulls: frozenset[str], seconds: float) -> None:
@@ -187,6 +187,7 @@ class Executor:
             scope=request.scope,
             actor=request.actor,
             ts=request.made,
+            spares=request.spares,
         )
         self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
 
@@ -214,7 +215,7 @@ class Executor:
                 FormHand(venue, *keys_of(venue.keys)),
                 self._lock,
                 self._from_worker,
-                strategies=frozenset(self.plan.strategies),
+                strategies=self._strategies,
                 waiting_for=self._waiting_for,
                 warm=self._hand == "guard",
             )

@@ -105,10 +105,12 @@ class RecordingCord:
 
     def __init__(self, on_pull: Callable[[Level, Scope], None] | None = None) -> None:
         self.pulls: list[tuple[Level, Scope, str]] = []
+        self.spared: list[tuple[str, ...]] = []
         self._on_pull = on_pull
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+    def pull(self, level: Level, scope: Scope, *, origin: str, **spares: bool) -> str:
         self.pulls.append((level, scope, origin))
+        self.spared.append(tuple(name for name, wanted in spares.items() if wanted))
         if self._on_pull is not None:
             self._on_pull(level, scope)
         return PULL

@@ -49,7 +49,7 @@ def about(moment: Moment, pull: PullState, width: int, *, keys: bool = True) -> 
     """The pull itself, and the gate, which is not the proof. `keys` are told where there are any to press."""
     hand = "by the guard" if pull.hand == "guard" else "directly, without the guard"
     what = f"{pull.level} {pull.level.says}"
-    head = line(" ", (what, "title"), f"   {pull.scope}")
+    head = line(" ", (what, "title"), f"   {pull.scope}   ", (_touches(pull), "dim"))
     who = line((f"{clock(pull.at)}Z  {age(moment.now - pull.at)} ago ", "dim"))
     reason: Line = (
         line((f" “{pull.reason}”", ""))
@@ -69,6 +69,14 @@ def about(moment: Moment, pull: PullState, width: int, *, keys: bool = True) -> 
         *latch,
         *_others(moment, pull, keys=keys),
     ]
+
+
+def _touches(pull: PullState) -> str:
+    """Whose orders this pull cancels, and what it leaves on purpose."""
+    if not pull.level.cancels:
+        return ""
+    whose = "orders of whoever sent them" if pull.foreign else "only the strategies’ orders"
+    return f"{whose}, keeps what protects" if pull.keep_protective else whose
 
 
 def _others(moment: Moment, pull: PullState, *, keys: bool) -> list[Line]:
@@ -124,6 +132,9 @@ def words(moment: Moment, pull: PullState, row: VenuePull) -> list[str]:
         orders=_orders(moment, pull, row),
         positions=row.positions,
         as_seen=_as_seen(moment, row),
+        kept=row.kept,
+        keep_protective=pull.keep_protective,
+        own_only=pull.own_only,
     )
     return what_to_say(pull.level, Scope.parse(pull.scope), standing)
 
@@ -217,6 +228,11 @@ def _stands(moment: Moment, pull: PullState, row: VenuePull, width: int) -> list
     if row.positions:
         held = f"{count(len(row.positions), 'position')}: {', '.join(row.positions)}"
         lines += wrap(_lead("" if row.standing else "stands"), held, "warn", width, MOST_LINES)
+    if row.kept:
+        told = "; ".join(row.kept)
+        lines += wrap(
+            _lead("kept"), f"{count(len(row.kept), 'order')} that can only reduce: {told}", "", width, MOST_LINES
+        )
     if row.suspended:
         lines.append(line(_lead("account"), ("suspended: the venue takes no order from it", "")))
     return lines
