@@ -16,8 +16,8 @@ HELD = "held"
 
 class Resting:
     """An open order as far as the rule cares. `rest` is what is still to be filled; `order_class` is bracket, oco (two
-    of which one cancels the other), oto, or anything else for an order by itself; those with the status `held` the venue
-    keeps back until their parent has filled. `made` tells the older of two orders (a time, in a form that sorts)."""
+    of which one cancels the other), oto, or anything else for an order by itself; one with the status `held` the venue
+    keeps back until its parent has filled. `made` tells the older of two orders (a time, in a form that sorts)."""
 
     __slots__ = ("id", "made", "order_class", "rest", "side", "status", "symbol", "type")
 
