@@ -109,7 +109,7 @@ def spares_refused(request: PullRequest) -> str:
         return ""
     if request.keep_protective:
         return "L4 flattens: there is nothing left to protect, and it keeps no order; leave keep-protective away"
-    if request.own_only:
+    if request.own_only and Scope.parse(request.scope).takes_foreign:
         return "L4 flattens: every order in a symbol has to go before its position; leave own-only away, or pull L3"
     return ""
 

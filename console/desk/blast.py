@@ -117,8 +117,8 @@ def refusals(state: DeskState, scope: Scope, *, own_only: bool = False) -> dict[
     refused = {}
     if scope.kind == "strategy" and state.netted:
         refused[Level.L4] = "strategies net in one account: closing one’s share could flip the rest"
-    elif own_only:
-        refused[Level.L4] = "a position is closed only after every order in it; o takes them all again"
+    elif own_only and scope.takes_foreign:
+        refused[Level.L4] = "while o leaves others’ orders, positions can not be closed"
     if not strategies_in(_infos(state), scope):
         refused[Level.L2] = "no strategy trades here"
     return refused

@@ -156,7 +156,7 @@ class Scope:
 def spared_text(*, keep_protective: bool, own_only: bool) -> str:
     """What a pull leaves standing on purpose, in words; empty for nothing."""
     told = ["keeps what protects"] * keep_protective + ["touches only the strategies’ orders"] * own_only
-    return ", ".join(told)
+    return " and ".join(told)
 
 
 def strategy_of(client_order_id: str) -> str:

@@ -158,3 +158,21 @@ def test_a_read_only_console_pulls_in_no_way() -> None:
     blocked(6, bench, "f10")
     assert bench.pulls == []
     assert bench.told == []
+
+
+@pytest.mark.parametrize("key", ["p", "o"])
+def test_a_digit_after_a_key_that_changes_what_is_left_waits_for_the_new_picture(key: str) -> None:
+    bench = Bench()
+    bench.shown()
+    assert bench.at(1).press(key, "3") == [False, False]
+    assert bench.pulls == []
+
+
+def test_the_second_f10_of_a_frozen_loop_spares_nothing_whatever_was_chosen() -> None:
+    bench = Bench()
+    bench.switch.painted(bench.switch.offer(DESK, keep_protective=True, own_only=True))
+    bench.now += 2
+    bench.switch.key("f10", bench.now)
+    bench.now += 0.2
+    assert bench.switch.key("f10", bench.now)
+    assert bench.cord.spared == [()]

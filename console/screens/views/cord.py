@@ -58,7 +58,7 @@ def scope_lines(offered: Sequence[Scope], kind: str, chosen: Scope | None, picke
 
 def _names(offered: Sequence[Scope], kind: str, chosen: Scope | None, width: int) -> Line:
     if kind == "desk":
-        return line(("       every venue, every strategy, every order", "dim"))
+        return line(("       every venue and every strategy", "dim"))
     names = [
         line((f"▸ {scope.names[0]}", "key")) if scope == chosen else line((f"  {scope.names[0]}", ""))
         for scope in offered
@@ -152,21 +152,20 @@ def _share(moment: Moment, row: Share) -> Row:
 
 def cautions(moment: Moment, blast: Blast, width: int) -> list[Line]:
     """What else a pull touches, what it leaves alone, and what it leaves without a stop."""
-    lines = _whose(moment, blast)
+    lines, strategy = _whose(moment, blast), blast.scope.startswith("strategy:")
     left = [f"{count(row.untouched, 'order')} at {row.venue}" for row in blast.venues if row.untouched]
     if left:
-        lines += wrap(line("   "), f"leaves {some(tuple(left))} open", "", width)
-    strategy = blast.scope.startswith("strategy:")
+        only = "touches only what it sent: " if strategy else ""
+        lines += wrap(line("   "), f"{only}leaves {some(tuple(left))} open", "", width)
     if blast.keep_protective and blast.protective:
         kept = f"keeps {count(blast.protective, 'protective order')}"
         lines += wrap(line((" ● ", "good")), kept if strategy else f"{kept}; 4 flattens, and keeps none", "", width)
     if blast.naked:
         names = ", ".join(blast.naked)
         stand = "stands" if len(blast.naked) == 1 else "stand"
-        flatten = "its symbols can be flattened" if strategy else "4 flattens"
-        lines += wrap(
-            line((" △ ", "warn")), f"after 3, {names} {stand} without stops; p keeps them, {flatten}", "warn", width
-        )
+        flatten = "" if strategy else ", 4 flattens"
+        told = f"after 3, {names} {stand} without stops; p keeps them{flatten}"
+        lines += wrap(line((" △ ", "warn")), told, "warn", width)
     retired = [row.venue for row in blast.venues if row.retired]
     if retired:
         lines += wrap(line((" ○ ", "unknown")), f"{', '.join(retired)} retired: tried all the same", "unknown", width)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from console.desk.call import Person, Standing, brokers_desk, ladder, person_line, what_to_say
 from console.desk.moment import Moment
-from console.desk.pull import GateState, Scope, Verdict
+from console.desk.pull import GateState, Scope, Verdict, spared_text
 from console.desk.state import Exchange, PullState, VenuePull
 from console.desk.words import NONE, SECOND, after, age, amount, clock, count, short
 from console.screens.views.looks import VERDICTS
@@ -17,7 +17,7 @@ SAYS = {
     Verdict.REQUESTED: "Asked to stop. Nothing is proven yet.",
     Verdict.PARTIAL: "Not everything has stopped. What stands is listed below.",
     Verdict.UNKNOWN: "A venue does not answer. Take its orders for live.",
-    Verdict.VERIFIED: "Proven: no open order, and nothing new for {quiet} s{flat}.",
+    Verdict.VERIFIED: "Proven: {orders}, and nothing new for {quiet} s{flat}.",
 }
 GATE_ONLY = "Proven: every strategy obeys, and nothing new was entered for {quiet} s."
 UNPROVEN = (Verdict.PARTIAL, Verdict.UNKNOWN)
@@ -35,7 +35,13 @@ def said(pull: PullState) -> str:
         return "No venue has been asked yet."
     proven = pull.verdict is Verdict.VERIFIED and not pull.level.cancels
     sentence = GATE_ONLY if proven else SAYS[pull.verdict]
-    return sentence.format(quiet=pull.quiet_seconds, flat=", no position" if pull.level.flattens else "")
+    kept = sum(len(row.kept) for row in pull.proving)
+    orders = "no strategy’s order open" if pull.own_only else "no open order"
+    return sentence.format(
+        orders=f"{orders} but {kept} kept" if kept else orders,
+        quiet=pull.quiet_seconds,
+        flat=", no position" if pull.level.flattens else "",
+    )
 
 
 def headline(pull: PullState | None, width: int) -> list[Line]:
@@ -49,7 +55,7 @@ def about(moment: Moment, pull: PullState, width: int, *, keys: bool = True) -> 
     """The pull itself, and the gate, which is not the proof. `keys` are told where there are any to press."""
     hand = "by the guard" if pull.hand == "guard" else "directly, without the guard"
     what = f"{pull.level} {pull.level.says}"
-    head = line(" ", (what, "title"), f"   {pull.scope}   ", (_touches(pull), "dim"))
+    head = line(" ", (what, "title"), f"   {pull.scope}")
     who = line((f"{clock(pull.at)}Z  {age(moment.now - pull.at)} ago ", "dim"))
     reason: Line = (
         line((f" “{pull.reason}”", ""))
@@ -67,16 +73,15 @@ def about(moment: Moment, pull: PullState, width: int, *, keys: bool = True) -> 
         ),
         spread(reason, hint, width) if keys and unproven(pull) else cut(reason, width),
         *latch,
+        *_spares(pull),
         *_others(moment, pull, keys=keys),
     ]
 
 
-def _touches(pull: PullState) -> str:
-    """Whose orders this pull cancels, and what it leaves on purpose."""
-    if not pull.level.cancels:
-        return ""
-    whose = "orders of whoever sent them" if pull.foreign else "only the strategies’ orders"
-    return f"{whose}, keeps what protects" if pull.keep_protective else whose
+def _spares(pull: PullState) -> list[Line]:
+    """What this pull leaves standing on purpose, where it was told to leave anything."""
+    told = spared_text(keep_protective=pull.keep_protective, own_only=pull.own_only)
+    return [line((f" this pull {told}", "warn"))] if told and pull.level.cancels else []
 
 
 def _others(moment: Moment, pull: PullState, *, keys: bool) -> list[Line]:
