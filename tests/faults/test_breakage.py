@@ -484,7 +484,8 @@ def test_a_pull_behind_the_damage_is_found_and_a_halt_that_was_resumed_does_not_
     path.write_bytes(path.read_bytes().replace(b"two", b"too"))
     found = recover(folder)
     assert list(found.state.pulls) == ["p1"]
-    assert "guard.jsonl:2" in (halt := found.halt("guard"))
+    halt = found.halt("guard")
+    assert "guard.jsonl:2" in halt
     write(GateChanged(GateState.HALTED, Decimal(0), halt, {}, halt))
     assert recover(folder).halt("guard") == "", "known by now"
     assert recover(folder).state.nameless == halt, "and shut until somebody resumes"
