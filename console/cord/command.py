@@ -2,7 +2,7 @@
 What stands at the top of this file, of request.py and of where.py is all that runs until then.
 
     andon kill (--all | --venue V … | --strategy S … | --symbol X …) [--level L1..L4] [--reason TEXT]
-               [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
+               [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
 import sys
@@ -20,20 +20,22 @@ EXTRA_SECONDS = 30.0
 LOOK_FIRST, LOOK_AGAIN = 1.0, 10.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
-    "                  [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
+    "                  [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
 )
 HELP = f"""{USAGE}
 
 Stops the desk, a venue, a strategy's orders or symbols, and waits for the venues to prove it.
 
-  --all            the whole desk: every order at every venue, whoever sent it
-  --venue V        one venue; may be repeated, as --strategy and --symbol may
-  --level L        L1 pause entries, L2 disable strategies, L3 halt and cancel (unless said), L4 flatten as well
-  --reason TEXT    why, for the timeline
-  --wait SECONDS   how long to wait for the proof; else the quiet time and 30 s
-  --no-wait        do not wait: exit 6 when the request has left
-  --json           one JSON object at the end
-  --desk D         a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
+  --all              the whole desk: every order at every venue, whoever sent it
+  --venue V          one venue; may be repeated, as --strategy and --symbol may
+  --level L          L1 pause entries, L2 disable strategies, L3 halt and cancel (unless said), L4 flatten as well
+  --keep-protective  leave the stops that can do nothing but reduce a position; L1 to L3
+  --own-only         leave orders that the strategies did not send (--strategy always does); L1 to L3
+  --reason TEXT      why, for the timeline
+  --wait SECONDS     how long to wait for the proof; else the quiet time and 30 s
+  --no-wait          do not wait: exit 6 when the request has left
+  --json             one JSON object at the end
+  --desk D           a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
 
 The guard is asked first; without its answer in 250 ms the cancels leave from here. The pull goes on when this command
 ends. A symbol that no strategy and no venue knows is refused, and is no success where that shows only later.
@@ -54,6 +56,8 @@ class Wanted:
         self.wait = -1.0
         self.json = False
         self.origin = "cli"
+        self.keep_protective = False
+        self.own_only = False
         kinds: dict[str, list[str]] = {}
         rest = [part for word in arguments for part in _split(word)]
         while rest:
@@ -70,8 +74,8 @@ class Wanted:
                 self.wait = _seconds(_value(word, rest))
             elif word == "--no-wait":
                 self.wait = 0.0
-            elif word == "--json":
-                self.json = True
+            elif word in ("--json", "--keep-protective", "--own-only"):
+                setattr(self, word[2:].replace("-", "_"), True)
             elif word == "--drill":  # `andon drill` pulls like anybody else, and says so
                 self.origin = "drill"
             else:
@@ -129,7 +133,14 @@ def main(arguments: "list[str]") -> int:
         return 2
     if doubt:
         print(f"andon kill: {doubt}; pulled all the same", file=sys.stderr)
-    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
+    request = PullRequest(
+        level=wanted.level,
+        scope=wanted.scope,
+        reason=wanted.reason,
+        origin=wanted.origin,
+        keep_protective=wanted.keep_protective,
+        own_only=wanted.own_only,
+    )
     code = _see_through(wanted, folder, request, put(folder, request.line()))
     if code == 0 and doubt and (doubt := _doubt(folder, wanted.scope, LOOK_AGAIN)):
         print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)
@@ -161,7 +172,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
 
     request.actor = user_name()
     plan = _plan(folder)
-    report = Report(request.id, plan.retired if plan else {})
+    report = Report(request.id, request.spares, plan.retired if plan else {})
     done = threading.Event()
     failed: list[str] = []
 
@@ -223,6 +234,9 @@ def _sum_up(report: "Report", plan: "Plan | None") -> None:
         print(line)
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
+        for name, told in report.venues.items():
+            for order in told["kept"]:
+                print(f"kept at {name}: {order}")
         return
     print(f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}")
     for line in report.call(plan) if plan else []:

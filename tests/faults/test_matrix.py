@@ -110,7 +110,7 @@ class Pulled:
         self.patience = 60.0 + 4 * matrix.times.quiet
         self.sick, *self.healthy = cell.accounts
         self.request = PullRequest(level=cell.level, scope="desk")
-        self.report = Report(self.request.id, {})
+        self.report = Report(self.request.id)
         self.told: list[tuple[str, dict[str, Any]]] = []
         self._mutex = threading.Lock()
 

@@ -69,7 +69,7 @@ def test_kill_says_the_same_with_no_guard() -> None:
     venue = {"name": "sim1", "account": "U1", "url": "http://127.0.0.1:1", "keys": "", "form": {}}
     told = {"desk": "main", "mode": "live", "quiet_seconds": 60, "netted": True, "strategies": []}
     plan = Plan("/", {**told, "venues": [venue], "contacts": contacts})
-    report = Report("p", {})
+    report = Report("p")
     assert report.call(plan) == []
     pulled = {"pull": "p", "level": "L3", "scope": "desk", "hand": "direct", "venues": ["sim1"]}
     report.feed({"kind": "pulled", "ts": 1, "data": pulled})
