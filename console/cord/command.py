@@ -5,7 +5,10 @@ What stands at the top of this file, of request.py and of where.py is all that r
                [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
+import _thread
+import os
 import sys
+import time
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from console.cord.request import PullRequest
 
 EXTRA_SECONDS = 30.0
+DISK_PATIENCE = 5.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
     "                  [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
@@ -101,6 +105,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _give_up_on_a_dead_disk(answers: "list[bool]") -> None:
+    """A network disk without its server keeps whoever looks for a file, for ever, and no signal wakes him."""
+    time.sleep(DISK_PATIENCE)
+    if not answers:
+        print(
+            f"andon kill: the state folder does not answer for {DISK_PATIENCE:g} s, and nothing was sent from here: "
+            "press K in a console that is open, or phone the brokers",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(4)
+
+
 def main(arguments: "list[str]") -> int:
     """Pull, wait and tell. Returns the exit code of DESIGN: 0, 2, 3, 4 or 6."""
     if "-h" in arguments or "--help" in arguments:
@@ -114,13 +131,17 @@ def main(arguments: "list[str]") -> int:
     from console.cord.request import PullRequest, put
     from console.cord.where import NoDesk, state_folder
 
+    answers: list[bool] = []
+    _thread.start_new_thread(_give_up_on_a_dead_disk, (answers,))
     try:
         folder = state_folder(wanted.desk)
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
     request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
-    return _see_through(wanted, folder, request, put(folder, request.line()))
+    asked = put(folder, request.line())
+    answers.append(True)
+    return _see_through(wanted, folder, request, asked)
 
 
 def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int) -> int:

@@ -293,6 +293,33 @@ def test_nothing_is_closed_on_what_was_read_before_the_lock_was_had(
     assert closes(venue) == 0
 
 
+def test_a_hand_that_waits_for_another_leaves_its_closes_alone(
+    tmp_path: Path, venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    """Outside the session a close rests for hours: cancelled by the second hand it would never fill."""
+
+    def resting(symbol: str) -> dict[str, str]:
+        made = venue.closed_by(symbol, venue.positions[symbol])
+        venue.open[made["id"]] = made
+        return made
+
+    venue.closing = resting
+    venue.positions["AAPL"] = "7"
+    first = hand.pull("L4")
+    wait_until(lambda: closes(venue) == 1, "the close rests")
+    with ScriptedHand(tmp_path, venue, hand="direct") as other:
+        second = other.pull("L4")
+        wait_until(lambda: "another hand" in other.verdict.get(second, {}).get("why", ""), "it waits for the first")
+        wait_until(lambda: venue.open, "closed again, where its first look had come before it knew of the first hand")
+        resting_one, seen = set(venue.open), looks(venue)
+        wait_until(lambda: looks(venue) > seen + 8, "both look, again and again")
+        assert set(venue.open) == resting_one
+        assert not venue.suspended
+        venue.open.clear()
+        venue.positions.clear()
+        wait_until(lambda: hand.says(first) == other.says(second) == "VERIFIED", "it filled")
+
+
 LOCK_ON_A_BAD_DISK = """
 import subprocess, sys
 from console.cord.lock import CordLock
@@ -484,7 +511,8 @@ def test_a_pull_behind_the_damage_is_found_and_a_halt_that_was_resumed_does_not_
     path.write_bytes(path.read_bytes().replace(b"two", b"too"))
     found = recover(folder)
     assert list(found.state.pulls) == ["p1"]
-    assert "guard.jsonl:2" in (halt := found.halt("guard"))
+    halt = found.halt("guard")
+    assert "guard.jsonl:2" in halt
     write(GateChanged(GateState.HALTED, Decimal(0), halt, {}, halt))
     assert recover(folder).halt("guard") == "", "known by now"
     assert recover(folder).state.nameless == halt, "and shut until somebody resumes"
