@@ -8,7 +8,7 @@ offer makes one pull at most.
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from console.desk.pull import Level, Scope
 from console.desk.source import Cord
@@ -19,9 +19,13 @@ APART = 0.15
 REPEATS_WITHIN = 1.0
 
 LEVELS = {"1": Level.L1, "2": Level.L2, "3": Level.L3, "4": Level.L4}
-CHANGES_OFFER = frozenset({"tab", "shift+tab", "escape", "left", "right", "up", "down", "space", "s"})
+CHANGES_OFFER = frozenset({"tab", "shift+tab", "escape", "left", "right", "up", "down", "space", "s", "p", "o"})
 """Keys with which a person changes what is offered: a digit typed after one of them was not meant for what still stands
 on the screen. The overlay offers anew after each of them."""
+
+
+Ready: TypeAlias = tuple[Level, Scope, bool, bool]
+"""What a key pulls: level, scope, whether what protects is kept, whether only the strategies' orders are touched."""
 
 
 class PullMade(NamedTuple):
@@ -61,6 +65,7 @@ class CordSwitch:
         self._offer = 0
         self._scope: Scope | None = None
         self._levels: frozenset[Level] = frozenset()
+        self._keep_protective = self._own_only = False
         self._settled: float | None = None
         self._beat = clock()
         self._f10: float | None = None
@@ -75,12 +80,20 @@ class CordSwitch:
             self._f10 = None
             self._f10_presses = 0
 
-    def offer(self, scope: Scope, levels: Collection[Level] = tuple(Level)) -> int:
-        """The overlay is about to show this scope with these levels. Nothing counts before `painted` is told the number
-        returned."""
+    def offer(
+        self,
+        scope: Scope,
+        levels: Collection[Level] = tuple(Level),
+        *,
+        keep_protective: bool = False,
+        own_only: bool = False,
+    ) -> int:
+        """The overlay is about to show this scope with these levels, and what a pull is to leave (see `Cord.pull`).
+        Nothing counts before `painted` is told the number returned."""
         with self._lock:
             self._offer += 1
             self._scope, self._levels, self._settled = scope, frozenset(levels), None
+            self._keep_protective, self._own_only = keep_protective, own_only
             return self._offer
 
     def painted(self, offer: int, at: float | None = None) -> None:
@@ -105,22 +118,24 @@ class CordSwitch:
             ready = self._on_key(key, at)
             if ready is None:
                 return False
-            level, scope = ready
             blocked = at - self._beat > BLOCKED_AFTER
             self._scope = self._settled = None
-        self._pull(self._cord, level, scope, blocked)
+        self._pull(self._cord, ready, blocked)
         return True
 
-    def _pull(self, cord: Cord, level: Level, scope: Scope, blocked: bool) -> None:
-        pull = cord.pull(level, scope, origin="console")
+    def _pull(self, cord: Cord, ready: Ready, blocked: bool) -> None:
+        level, scope, keep, own = ready
+        pull = cord.pull(level, scope, origin="console", keep_protective=keep, own_only=own)
         self._told(PullMade(pull, level, scope, blocked))
 
-    def _on_key(self, key: str, at: float) -> tuple[Level, Scope] | None:
+    def _on_key(self, key: str, at: float) -> Ready | None:
         if self._scope is None or self._settled is None:
             return None
         level = LEVELS.get(key)
         if level is not None:
-            return (level, self._scope) if at >= self._settled and level in self._levels else None
+            if at < self._settled or level not in self._levels:
+                return None
+            return level, self._scope, self._keep_protective and not level.flattens, self._own_only
         if key in CHANGES_OFFER:
             self._scope = self._settled = None
         else:  # somebody types: what looks like a digit of ours may be the next letter
@@ -151,4 +166,4 @@ class CordSwitch:
                 return
             self._f10, self._f10_presses = None, 0
             self._scope = self._settled = None
-        self._pull(self._cord, Level.L3, Scope("desk"), blocked=True)
+        self._pull(self._cord, (Level.L3, Scope("desk"), False, False), blocked=True)

@@ -159,6 +159,8 @@ def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
         "reason": pull.reason,
         "actor": pull.actor,
         "hand": pull.hand,
+        "keep_protective": pull.keep_protective,
+        "own_only": pull.own_only,
         "at": pull.at,
         "verdict": pull.verdict,
         "venues": {
@@ -167,6 +169,7 @@ def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
                 "why": venue.why,
                 "standing": venue.standing,
                 "positions": venue.positions,
+                "kept": venue.kept,
                 "quiet_from": venue.quiet_from,
                 "quiet_why": venue.quiet_why,
                 "quiet_restarts": venue.quiet_restarts,

@@ -17,10 +17,10 @@ from typing import IO, Any
 from console.cord.forms import FormHand
 from console.cord.http import HttpError
 from console.cord.keys import KeyFileError, keys_of
-from console.cord.plan import Plan, VenuePlan, covers_account
+from console.cord.plan import Plan, VenuePlan, in_bulk
 from console.cord.request import PullRequest
 from console.desk.chain import dumps
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
 
 ALL_SENT_WITHIN = 0.3
 
@@ -35,11 +35,10 @@ def pull_directly(
     """Cancel at every venue at once and start the detached hand, which sets the latch meanwhile (then `handed` is
     called). Returns when it has ended, or `enough` was heard; `tell` is given each `{"kind", "ts", "actor", "data"}`
     that it reports."""
-    scope = Scope.parse(request.scope)
     sent: dict[str, int] = {}
     threads = []
-    if Level(request.level).cancels and covers_account(scope):
-        for name in plan.venues_in(scope):
+    if in_bulk(request):
+        for name in plan.venues_in(Scope.parse(request.scope)):
             thread = threading.Thread(target=_cancel, args=(plan.venues[name], sent), daemon=True)
             thread.start()
             threads.append(thread)

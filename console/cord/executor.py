@@ -14,11 +14,11 @@ from console.cord.http import Wire
 from console.cord.keys import KeyFileError, keys_of
 from console.cord.latch import set_latch, write_latch
 from console.cord.lock import BEAT_EVERY, CordLock
-from console.cord.plan import Plan, covers_account
-from console.cord.request import PullRequest
+from console.cord.plan import Plan, in_bulk
+from console.cord.request import SPARES, PullRequest
 from console.cord.task import Task
 from console.cord.worker import Acknowledged, VenueWorker
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
 
 LATCH_LATE = 2.0
 LATCH_AGAIN = 2.0
@@ -89,6 +89,7 @@ class Executor:
         self._latch_threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._quiet = plan.quiet
+        self._strategies = frozenset(plan.strategies)
 
     def start(self) -> None:
         """Open the venues, so that warm connections stand before they are needed, and make the lock's file."""
@@ -120,11 +121,10 @@ class Executor:
     def fire(self, request: PullRequest) -> dict[str, tuple[Wire, int]]:
         """Step one: the cancel bytes, on warm connections, in this thread, before anything else. Returns the
         connections that await an answer, with the UTC ns at which the bytes left."""
-        scope = Scope.parse(request.scope)
-        if not (Level(request.level).cancels and covers_account(scope)):
+        if not in_bulk(request):
             return {}
         fired = {}
-        for name in self.plan.venues_in(scope):
+        for name in self.plan.venues_in(Scope.parse(request.scope)):
             worker = self._workers.get(name)
             wire = worker.fire() if worker is not None else None
             if wire is not None:
@@ -139,7 +139,7 @@ class Executor:
     def work(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
         """Set every venue in scope to work on a pull that was announced."""
         for name in self.plan.venues_in(Scope.parse(request.scope)):
-            task = Task(request, name, self._quiet, time.monotonic())
+            task = Task(request, name, self._quiet, time.monotonic(), self._strategies)
             self._give(name, task, fired.get(name))
 
     def announce(self, request: PullRequest) -> None:
@@ -154,8 +154,8 @@ class Executor:
             "hand": self._hand,
             "venues": list(self.plan.venues_in(scope)),
             "quiet_seconds": max(int(self._quiet), 1),
-            "foreign": covers_account(scope),
             "made": request.made,
+            **{name: getattr(request, name) for name in SPARES},
         }
         self._record("pulled", data, request.actor)
         self._begin_latch(request)
@@ -167,7 +167,7 @@ class Executor:
         self._begin_latch(request)
         for name in self.plan.venues_in(Scope.parse(request.scope)):
             began = time.monotonic() - inherited.age
-            task = Task.adopt(request, name, inherited.quiet, began, inherited.proven.get(name))
+            task = Task.adopt(request, name, inherited.quiet, began, self._strategies, inherited.proven.get(name))
             self._give(name, task, None, inherited)
 
     def drop(self, pulls: frozenset[str], seconds: float) -> None:
@@ -204,13 +204,20 @@ class Executor:
 
     def _latch(self, request: PullRequest) -> None:
         """Set the latch; where the disk does not take it, again and again for as long as the pull stands."""
-        entry = {"pull": request.id, "level": request.level, "scope": request.scope, "actor": request.actor}
-        error, fallback = set_latch(self.plan.folder, **entry, ts=request.made)
+        entry: dict[str, Any] = {
+            "pull": request.id,
+            "level": request.level,
+            "scope": request.scope,
+            "actor": request.actor,
+            "ts": request.made,
+            "spares": request.spares,
+        }
+        error, fallback = set_latch(self.plan.folder, **entry)
         self._latching.pop(request.id, None)
         self._latch_told(request.id, error, fallback)
         while error and not self._stopping.wait(LATCH_AGAIN) and request.id in self._pulls:
             with contextlib.suppress(OSError):
-                write_latch(self.plan.folder, **entry, ts=request.made)
+                write_latch(self.plan.folder, **entry)
                 error = ""
                 self._latch_told(request.id, "", "")
 
@@ -241,7 +248,7 @@ class Executor:
                 FormHand(venue, *keys_of(venue.keys)),
                 self._lock,
                 self._from_worker,
-                strategies=frozenset(self.plan.strategies),
+                strategies=self._strategies,
                 waiting_for=self._waiting_for,
                 warm=self._hand == "guard",
             )

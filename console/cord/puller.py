@@ -45,7 +45,7 @@ def see_through(folder: str, request: PullRequest, asked: int, carrier: Carrier,
                 if _heard_out(connection, request, carrier):
                     return
         plan = plan or Plan.load(folder)
-        if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
+        if refusal := plan.refusal(request):
             raise PullRefused(refusal)
         pull_directly(plan, request, carrier.tell, carrier.enough, carrier.handed.set)
     finally:
@@ -111,9 +111,18 @@ class Puller:
         for carrier in list(self._carried):
             carrier.handed.wait(HANDED_WITHIN)
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+    def pull(
+        self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False
+    ) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
-        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=self._actor)
+        request = PullRequest(
+            level=level.value,
+            scope=str(scope),
+            origin=origin,
+            actor=self._actor,
+            keep_protective=keep_protective,
+            own_only=own_only,
+        )
         asked = put(self._folder, request.line())
         report = Report(request.id)
 

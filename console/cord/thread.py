@@ -25,7 +25,6 @@ from console.cord.request import BEAT_SECONDS, PullRequest, parse
 from console.cord.task import Task
 from console.cord.worker import Acknowledged
 from console.desk.chain import dumps
-from console.desk.pull import Scope
 
 LONGEST_LINE = 64 * 1024
 LONGEST_BACKLOG = 1024 * 1024
@@ -101,7 +100,7 @@ class CordThread(threading.Thread):
 
     def pull(self, request: PullRequest) -> str:
         """Pull from inside this process, on the calling thread. Returns "" or why this desk can not be pulled so."""
-        if refusal := self.plan.refusal(request.level, Scope.parse(request.scope)):
+        if refusal := self.plan.refusal(request):
             return refusal
         fired = self._executor.fire(request)
         self._executor.pull(request, fired)
@@ -190,7 +189,7 @@ class CordThread(threading.Thread):
         except ValueError as error:
             self._say(listener, dumps({"v": 1, "refused": str(error)}))
             return
-        refusal = self.plan.refusal(request.level, Scope.parse(request.scope))
+        refusal = self.plan.refusal(request)
         late_ms = (heard_at - request.deadline) // 1_000_000
         if heard_at > request.deadline:
             refusal = f"heard {late_ms} ms too late: the other hand has done it"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from console.cord.request import PullRequest
 from console.cord.thread import CordThread
 from console.desk.events import Refused
 from console.desk.pull import Verdict, normal_symbol
@@ -205,8 +204,7 @@ class Http:
     async def _shutdown(self, request: web.Request) -> web.Response:
         wait = _wait_of(request, LONGEST_WAIT)
         body = await request.read()
-        level, scope, reason = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state))
-        pull = PullRequest(level=level.value, scope=str(scope), reason=reason, actor=request["actor"], origin="http")
+        pull = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state), request["actor"])
         refusal = self._parts.cord.pull(pull)
         if refusal:
             raise BadRequest("scope", refusal, "another scope")

@@ -213,3 +213,20 @@ def test_a_picture_that_is_reported_late_counts_from_when_it_left() -> None:
     bench.at(2)
     bench.switch.painted(offer, 100.5)
     assert bench.press("3") == [True]
+
+
+@pytest.mark.parametrize("key", ["p", "o"])
+def test_a_digit_after_a_key_that_changes_what_is_left_waits_for_the_new_picture(key: str) -> None:
+    bench = Bench()
+    bench.shown()
+    assert bench.at(1).press(key, "3") == [False, False]
+    assert bench.pulls == []
+
+
+def test_the_second_f10_of_a_frozen_loop_spares_nothing_whatever_was_chosen() -> None:
+    bench = Bench()
+    bench.switch.painted(bench.switch.offer(DESK, keep_protective=True, own_only=True))
+    blocked(2, bench, "f10")
+    blocked(2.2, bench, "f10")
+    bench.go(3)
+    assert bench.cord.spared == [()]
