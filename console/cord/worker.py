@@ -266,7 +266,7 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
-        elif self._watch.listed is not None and (standing := self._standing(self._watch.listed)):
+        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed, self._closes.own)):
             self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
