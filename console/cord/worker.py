@@ -83,6 +83,7 @@ class VenueWorker(threading.Thread):
         self._note = ""
         self._lifted = False
         self._suspends = 0
+        self._another_closes = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -251,7 +252,8 @@ class VenueWorker(threading.Thread):
         now = time.monotonic()
         if positions:
             self._closes.settle(look, now)
-        standing = self._standing(look)
+        own = self._closes.own | (self._closes.of_another(look) if self._another_closes else frozenset())
+        standing = self._standing(look, own)
         self._note = ""
         if standing:
             self._cancel(standing)
@@ -259,7 +261,7 @@ class VenueWorker(threading.Thread):
         note = self._closes.notes or self._note or (self._session_note if standing or self._closes.under_way else "")
         for task in tasks:
             before, quiet_before = task.shown, task.quiet_from
-            task.judge(look, self._closes.own, now, self._waiting_for(task), note)
+            task.judge(look, own | self._closes.own, now, self._waiting_for(task), note)
             self._tell(task, before, quiet_before)
         self._suspend_where_due()
         self._pace(look)
@@ -283,7 +285,7 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
-        elif self._watch.listed is not None and (standing := self._standing(self._watch.listed)):
+        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed, self._closes.own)):
             self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
@@ -298,9 +300,8 @@ class VenueWorker(threading.Thread):
         covering = any(task.in_bulk for task in self._tasks.values())
         return covering and self.hand.can("cancel_all") and not self._closes.under_way
 
-    def _standing(self, look: Look) -> dict[str, Row]:
-        """Open orders that some pull wants gone."""
-        own = self._closes.own
+    def _standing(self, look: Look, own: frozenset[str]) -> dict[str, Row]:
+        """Open orders that some pull wants gone; `own` are the cord's closes."""
         rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
         return {row.id: row for row in rows}
 
@@ -362,7 +363,9 @@ class VenueWorker(threading.Thread):
             return
         for task, _ in due.values():
             task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
-        if why := self._lock.acquire():
+        why = self._lock.acquire()
+        self._another_closes = bool(why)
+        if why:
             self._note = why
             return
         self._pause = QUICKEST
