@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from console.cord.forms import FormHand
 from console.cord.http import Wire
 from console.cord.keys import KeyFileError, keys_of
-from console.cord.latch import set_latch
+from console.cord.latch import set_latch, write_latch
 from console.cord.lock import BEAT_EVERY, CordLock
 from console.cord.plan import Plan, in_bulk
 from console.cord.request import SPARES, PullRequest
 from console.cord.task import Task
 from console.cord.worker import Acknowledged, VenueWorker
 from console.desk.pull import Scope
+
+LATCH_LATE = 2.0
+LATCH_AGAIN = 2.0
 
 
 class Record(Protocol):
@@ -82,6 +85,9 @@ class Executor:
         self._workers: dict[str, VenueWorker] = {}
         self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
+        self._latching: dict[str, float] = {}
+        self._latch_threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
         self._quiet = plan.quiet
         self._strategies = frozenset(plan.strategies)
 
@@ -93,6 +99,7 @@ class Executor:
                 self._worker(name)
 
     def stop(self) -> None:
+        self._stopping.set()
         for worker in list(self._workers.values()):
             worker.stop()
         self._lock.release()
@@ -101,6 +108,12 @@ class Executor:
         """Wait until every venue is verified (a direct hand's workers end then)."""
         while any(worker.is_alive() for worker in list(self._workers.values())) or self._waiting:
             time.sleep(BEAT_EVERY / 5)
+
+    def join_latch(self, timeout: float) -> None:
+        """Wait until the disk has taken the latch, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in self._latch_threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def knows(self, pull: str) -> bool:
         return pull in self._pulls
@@ -131,7 +144,6 @@ class Executor:
 
     def announce(self, request: PullRequest) -> None:
         """Record the pull and set the latch."""
-        self._pulls.add(request.id)
         scope = Scope.parse(request.scope)
         data = {
             "pull": request.id,
@@ -146,14 +158,13 @@ class Executor:
             **{name: getattr(request, name) for name in SPARES},
         }
         self._record("pulled", data, request.actor)
-        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        self._begin_latch(request)
 
     def adopt(self, inherited: Inherited) -> None:
         """Go on with a pull that stands: it begins with a look, sends nothing that the look does not ask for, and is
         not announced again."""
         request = inherited.request
-        self._pulls.add(request.id)
-        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        self._begin_latch(request)
         for name in self.plan.venues_in(Scope.parse(request.scope)):
             began = time.monotonic() - inherited.age
             task = Task.adopt(request, name, inherited.quiet, began, self._strategies, inherited.proven.get(name))
@@ -170,7 +181,7 @@ class Executor:
 
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
-        left to close, and tries venues again that could not be opened."""
+        left to close, tries venues again that could not be opened, and says where the latch does not get written."""
         if self._lock.held and not any(worker.closing for worker in list(self._workers.values())):
             self._lock.release()
         self._lock.beat()
@@ -178,18 +189,40 @@ class Executor:
             waiting, self._waiting = self._waiting, []
         for name, task, inherited in waiting:
             self._give(name, task, None, inherited)
+        late = [pull for pull, since in list(self._latching.items()) if time.monotonic() - since > LATCH_LATE]
+        for pull in late:
+            if self._latching.pop(pull, None) is not None:
+                error = f"cord.latch: the disk does not answer for {LATCH_LATE:g} s"
+                self._latch_told(pull, error, "gate.json lapses within 5 s, unless the guard can renew it")
+
+    def _begin_latch(self, request: PullRequest) -> None:
+        self._pulls.add(request.id)
+        self._latching[request.id] = time.monotonic()
+        thread = threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True)
+        thread.start()
+        self._latch_threads = [*(each for each in self._latch_threads if each.is_alive()), thread]
 
     def _latch(self, request: PullRequest) -> None:
-        error, fallback = set_latch(
-            self.plan.folder,
-            pull=request.id,
-            level=request.level,
-            scope=request.scope,
-            actor=request.actor,
-            ts=request.made,
-            spares=request.spares,
-        )
-        self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
+        """Set the latch; where the disk does not take it, again and again for as long as the pull stands."""
+        entry: dict[str, Any] = {
+            "pull": request.id,
+            "level": request.level,
+            "scope": request.scope,
+            "actor": request.actor,
+            "ts": request.made,
+            "spares": request.spares,
+        }
+        error, fallback = set_latch(self.plan.folder, **entry)
+        self._latching.pop(request.id, None)
+        self._latch_told(request.id, error, fallback)
+        while error and not self._stopping.wait(LATCH_AGAIN) and request.id in self._pulls:
+            with contextlib.suppress(OSError):
+                write_latch(self.plan.folder, **entry)
+                error = ""
+                self._latch_told(request.id, "", "")
+
+    def _latch_told(self, pull: str, error: str, fallback: str) -> None:
+        self._from_worker("latch_set", {"error": error, "fallback": fallback}, pull)
 
     def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None, inherited: Inherited | None = None) -> None:
         """Set a venue to work. Without readable keys it is UNKNOWN, and tried again."""

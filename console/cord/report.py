@@ -115,7 +115,7 @@ class Report:
 
     def _latch_set(self, data: dict[str, Any]) -> str:
         if not data["error"]:
-            return ""
+            return "the latch is written after all" if self.notes else ""
         self.notes.append(f"latch not written ({data['error']}): {data['fallback']}")
         return self.notes[-1]
 

@@ -28,6 +28,8 @@ from console.desk.chain import dumps
 
 LONGEST_LINE = 64 * 1024
 LONGEST_BACKLOG = 1024 * 1024
+MOST_LISTENERS = 128
+"""A process has about a thousand open files, and the venues need theirs."""
 
 
 def _name_of(uid: int) -> str:
@@ -138,12 +140,23 @@ class CordThread(threading.Thread):
                     self._say(listener, dumps({"v": 1, "beat": beats}))
 
     def _accept(self, listening: Any) -> None:
-        with contextlib.suppress(OSError):
+        try:
             connection, _ = listening.accept()
             listener = _Listener(connection)
             self._listeners[connection.fileno()] = listener
             self._selector.register(connection, selectors.EVENT_READ, listener)
             self._hear(listener)  # a pull comes in one piece, mostly with the connection
+        except OSError:  # no file is left to open, perhaps, and somebody waits at the door
+            self._make_room(1)
+        self._make_room(len(self._listeners) - MOST_LISTENERS)
+
+    def _make_room(self, places: int) -> None:
+        """Send away who came longest ago: first of those that said nothing, then of those that listen to their pull,
+        which they will see through themselves."""
+        if places > 0:
+            waiting = sorted(self._listeners.values(), key=lambda listener: bool(listener.pull))
+            for listener in waiting[:places]:
+                self._drop(listener)
 
     def _hear(self, listener: _Listener) -> None:
         """Whatever comes in may cost its sender the connection (and send it to its own hand), never this thread."""

@@ -386,9 +386,11 @@ class DrillDone(Event, frozen=True, tag="drill_done"):
 
 
 class GuardBeat(Sample, frozen=True, tag="guard_beat"):
-    """The guard is alive; `lag_ms` is how late its event loop ran."""
+    """The guard is alive; `lag_ms` is how late its event loop ran, `trouble` what of the desk's files it can not write
+    or read, a sentence each."""
 
     lag_ms: int = 0
+    trouble: tuple[str, ...] = ()
 
 
 class Heartbeat(Sample, frozen=True, tag="heartbeat"):

@@ -221,6 +221,7 @@ class DeskState(Plain, frozen=True):
     guard_started: int = 0
     guard_stopped: str = ""
     guard_beat: int = 0
+    trouble: tuple[str, ...] = ()
     heads: dict[str, int] = {}
 
     @property
@@ -342,7 +343,7 @@ def _guard_stopped(state: DeskState, record: Record, event: ev.GuardStopped) -> 
 
 
 def _guard_beat(state: DeskState, record: Record, event: ev.GuardBeat) -> DeskState:
-    changed: DeskState = _with(state, guard_beat=record.ts)
+    changed: DeskState = _with(state, guard_beat=record.ts, trouble=event.trouble)
     return changed
 
 

@@ -29,7 +29,6 @@ from console.guard.tokens import Tokens
 
 LONGEST_WAIT = 3600.0
 LONGEST_GATE_WAIT = 60.0
-DISK_PATIENCE = 5.0
 LONGEST_TOLD = 200
 _SHUTDOWN = "/emergency/shutdown"
 _OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
@@ -233,11 +232,7 @@ def not_ready(hub: Hub, gate: GateKeeper) -> list[str]:
         for name, row in state.strategies.items()
         if row.sample is None or not row.sample.healthy
     ]
-    if hub.refusal:
-        missing.append(f"journal: {hub.refusal}")
-    elif hub.stalled > DISK_PATIENCE:
-        missing.append(f"journal: nothing written for {hub.stalled:.0f} s")
-    return [*missing, gate.trouble] if gate.trouble else missing
+    return [*missing, *(trouble for trouble in (hub.trouble, gate.trouble) if trouble)]
 
 
 def _symbols(state: DeskState) -> frozenset[str]:

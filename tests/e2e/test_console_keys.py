@@ -151,7 +151,7 @@ def test_f10_twice_pulls_the_desk_while_the_loop_is_blocked(console: Console) ->
     console.terminal.wait_for("CORD PULLED  L3 desk")
     console.unblock()
     console.terminal.wait_for("S E N T")
-    assert console.pulls == ["L3 desk textual-input"]
+    assert console.pulls == ["L3 desk cord-f10"]
 
 
 def test_a_small_terminal_says_so_and_the_cord_still_opens(console: Console) -> None:
