@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,8 +28,6 @@ from console.screens.room import Room
 from console.switch import CordSwitch, PullMade
 
 TICK = 0.1
-SWITCH_EVERY = 0.0001
-"""Seconds until the thread that reads keys gets its turn from a busy event loop. It waits so several times a pull."""
 
 
 def _desk() -> Screen[None]:
@@ -303,10 +300,11 @@ class AndonApp(App[None]):
 def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = False, mouse: bool = True) -> int:
     """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code.
     `start_guard` see AndonApp."""
+    from console.cord.prompt import be_prompt
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
 
-    sys.setswitchinterval(SWITCH_EVERY)
+    be_prompt()
     puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)))
     app = AndonApp(
         GuardClient(state_dir),

@@ -62,7 +62,10 @@ class CordSwitch:
         with self._lock:
             self._offer += 1
             self._scope, self._levels, self._settled = scope, frozenset(levels), None
-            return self._offer
+            offer = self._offer
+        if self._cord is not None:
+            self._cord.ready()
+        return offer
 
     def painted(self, offer: int) -> None:
         """The picture of this offer has left; 300 ms from now a digit counts. A withdrawn offer stays withdrawn."""

@@ -22,6 +22,8 @@ def new_id() -> str:
 
 def quote(text: str) -> str:
     """A JSON string, without the json module."""
+    if text.isalnum():
+        return f'"{text}"'
     out = []
     for char in text:
         code = ord(char)
@@ -78,20 +80,32 @@ class PullRequest:
         return ('{"v":1,"pull":{' + ",".join(fields) + "}}\n").encode()
 
 
-def put(folder: str, line: bytes) -> int:
-    """Put a pull to the guard without waiting for its answer. Returns the open socket's descriptor, -1 where no guard
-    listens."""
+def reach(folder: str) -> int:
+    """A connection to the guard's cord, opened without waiting: its descriptor, -1 where no guard listens."""
     import _socket  # socket itself costs five times as much
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.connect(os.path.join(folder, "cord.sock"))
-        connection.send(line)
     except OSError:
         connection.close()
         return -1
     return connection.detach()
+
+
+def put(folder: str, line: bytes, standing: int = -1) -> int:
+    """Put a pull to the guard without waiting for its answer, on a connection that stands or, where that has ended, on
+    a fresh one. Returns the descriptor of the one that was used, -1 where no guard listens."""
+    asked = standing if standing >= 0 else reach(folder)
+    if asked < 0:
+        return -1
+    try:
+        os.write(asked, line)
+    except OSError:
+        os.close(asked)
+        return put(folder, line) if standing >= 0 else -1
+    return asked
 
 
 def parse(line: bytes) -> PullRequest:

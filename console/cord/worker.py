@@ -88,13 +88,7 @@ class VenueWorker(threading.Thread):
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
         wire = self._swap_warm(None)
-        if wire is None or not wire.alive():
-            return None
-        try:
-            wire.send(self.hand.cancel_all_bytes, time.monotonic() + 0.05)
-        except HttpError:
-            return None
-        return wire
+        return wire if wire is not None and wire.send_now(self.hand.cancel_all_bytes) else None
 
     def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
         """Take on a pull; `fired` is the connection on which its bulk cancel has left already, and when (UTC ns)."""

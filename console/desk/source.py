@@ -42,8 +42,12 @@ class Source(Protocol):
 
 
 class Cord(Protocol):
-    """What a screen may do to the desk: pull. Thread-safe, returns at once, never raises; what became of the pull
+    """What a screen may do to the desk: pull. Thread-safe; its calls return at once and never raise; what became of the pull
     comes back as events of the Source, and as sentences for a terminal with no running screen."""
+
+    def ready(self) -> None:
+        """A pull may follow: whatever of it can be prepared is."""
+        ...
 
     def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
         """Pull now and return the pull's id. The guard is asked first; without an answer in 250 ms the cancels leave

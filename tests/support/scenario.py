@@ -107,6 +107,9 @@ class RecordingCord:
         self.pulls: list[tuple[Level, Scope, str]] = []
         self._on_pull = on_pull
 
+    def ready(self) -> None:
+        pass
+
     def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
         self.pulls.append((level, scope, origin))
         if self._on_pull is not None:
