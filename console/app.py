@@ -1,5 +1,6 @@
 """The console: composition only. What it shows is in console.screens, what it may do in console.actions."""
 
+import gc
 import os
 import signal
 import time
@@ -120,6 +121,8 @@ class AndonApp(App[None]):
     def on_mount(self) -> None:
         self.run_worker(self._feed.follow())
         self.set_interval(TICK, self._tick)
+        if isinstance(self._driver, CordDriver):
+            self.call_after_refresh(gc.freeze)  # a collector in all that was imported keeps the keys waiting for 100 ms
         for complaint in self._complaints:
             self.notify(complaint, title="Theme", severity="warning")
         if self._end_asked:

@@ -7,6 +7,7 @@ process does what takes long. Nothing the loop does can hold up the cord, and ne
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -364,6 +365,7 @@ async def _serve(guard: Guard) -> None:
 def run(config: DeskConfig, http_port: int | None = None) -> int:
     """`andon guard`: run until SIGTERM or SIGINT. Returns the exit code, 2 where the guard can not start."""
     be_prompt()
+    gc.freeze()  # what was imported stays: a collector that looks through it keeps the interpreter from the cord
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # inherited by every thread: one waits for it
     try:
         asyncio.run(_serve(Guard(config, http_port=http_port)))
