@@ -22,7 +22,7 @@ def new_id() -> str:
 
 def quote(text: str) -> str:
     """A JSON string, without the json module."""
-    if text.isalnum():
+    if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     out = []
     for char in text:
@@ -39,7 +39,7 @@ def quote(text: str) -> str:
 def plain(text: str) -> str:
     """Without what UTF-8 can not carry: a stray byte of the command line, half a surrogate pair of somebody's JSON. No
     journal, wire or screen could take it, and a pull must not fail of its reason."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class PullRequest:
@@ -73,11 +73,11 @@ class PullRequest:
 
     def line(self) -> bytes:
         """The request as it goes over the socket."""
-        texts = [
-            f'"{name}":{quote(getattr(self, name))}' for name in ("id", "level", "scope", "reason", "actor", "origin")
-        ]
-        fields = [*texts, f'"made":{self.made}', f'"deadline":{self.deadline}']
-        return ('{"v":1,"pull":{' + ",".join(fields) + "}}\n").encode()
+        return (
+            f'{{"v":1,"pull":{{"id":{quote(self.id)},"level":{quote(self.level)},"scope":{quote(self.scope)},'
+            f'"reason":{quote(self.reason)},"actor":{quote(self.actor)},"origin":{quote(self.origin)},'
+            f'"made":{self.made},"deadline":{self.deadline}}}}}\n'
+        ).encode()
 
 
 def reach(folder: str) -> int:

@@ -42,8 +42,8 @@ class Source(Protocol):
 
 
 class Cord(Protocol):
-    """What a screen may do to the desk: pull. Thread-safe; its calls return at once and never raise; what became of the pull
-    comes back as events of the Source, and as sentences for a terminal with no running screen."""
+    """What a screen may do to the desk: pull. Thread-safe; its calls return at once and never raise. What became of a
+    pull comes back as events of the Source, and as sentences for a terminal with no running screen."""
 
     def ready(self) -> None:
         """A pull may follow: whatever of it can be prepared is."""

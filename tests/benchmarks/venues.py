@@ -1,4 +1,4 @@
-"""A process with venues in it (venue_process.py), seen from the benchmark: when did the first byte of each DELETE come?"""
+"""A process with venues in it (venue_process.py), as a benchmark sees it: when did the first byte of a DELETE come?"""
 
 import contextlib
 import json
