@@ -9,7 +9,7 @@ import sys
 SWITCH_SECONDS = 0.0001
 """How long a busy thread may keep the interpreter from the one that reads keys, or from the cord's."""
 
-SLICE_NS = 100_000
+SLICE_NS = 500_000
 SLACK_NS = 1000
 _PR_SET_TIMERSLACK = 29
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}

@@ -123,10 +123,11 @@ class VenueWorker(threading.Thread):
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        wait = 0.0  # the warm connection is wanted from the beginning
         while not self._stopping:
             with self._awake:
                 if not (self._inbox or self._dropped):
-                    self._awake.wait(self._wait())
+                    self._awake.wait(wait)
                 inbox, self._inbox = self._inbox, []
                 dropped, self._dropped = self._dropped, []
             for pulls, done in dropped:
@@ -140,6 +141,7 @@ class VenueWorker(threading.Thread):
                     self._blind(Unread(f"the cord itself failed here: {defect!r}"))
             if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
                 break
+            wait = self._wait()
         self.hand.close()
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:

@@ -1,8 +1,9 @@
 """Venues as cheap as they can be, in a process of their own: `python -m tests.benchmarks.venue_process JSON`.
 
 JSON is a list of venues, `{"delay": seconds, "orders": number, "fault": "" | "hang" | "refuse"}`. The first line on
-stdout holds their ports; after that there is a line `NUMBER SECONDS` for each DELETE: which venue, and when its first
-byte was read, on the monotonic clock that all processes share. A line on stdin opens all orders again.
+stdout holds their ports; after that there is a line `NUMBER ARRIVED READ` for each DELETE: which venue, when it arrived
+here (the kernel's word) and when this process had read it, on the monotonic clock that all processes share. A line on
+stdin opens all orders again.
 
 One thread, one selector, answers made beforehand: what is measured is the client. A venue answers after its delay, as
 if it were far away; one that hangs reads and never answers, one that refuses reads and closes.
@@ -13,6 +14,7 @@ import heapq
 import json
 import selectors
 import socket
+import struct
 import sys
 import time
 import uuid
@@ -20,6 +22,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 500
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
 
 
 def order(number: int) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class Peer:
     def __init__(self, connection: socket.socket, venue: Venue) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.socket = connection
         self.venue = venue
         self.read = b""
@@ -144,15 +149,17 @@ class Server:
 
     def _hear(self, peer: Peer) -> None:
         try:
-            read = peer.socket.recv(65536)
+            read, told, _, _ = peer.socket.recvmsg(65536, socket.CMSG_SPACE(_TIMESPEC.size))
         except OSError:
-            read = b""
+            read, told = b"", []
         at = time.monotonic()
         if not read:
             self._drop(peer)
             return
         if not peer.read and read.startswith(b"DELETE"):
-            sys.stdout.write(f"{peer.venue.number} {at!r}\n")
+            arrived = [seconds + ns / 1e9 for _, _, stamp in told for seconds, ns in [_TIMESPEC.unpack(stamp)]]
+            waited = time.time() - arrived[0] if arrived else 0.0
+            sys.stdout.write(f"{peer.venue.number} {at - waited!r} {at!r}\n")
             sys.stdout.flush()
         peer.read += read
         while b"\r\n\r\n" in peer.read:
@@ -168,7 +175,7 @@ class Server:
 
     def _send(self, peer: Peer, told: bytes) -> None:
         peer.unsent += told
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError, ValueError):
+        with contextlib.suppress(OSError):
             sent = peer.socket.send(peer.unsent)
             peer.unsent = peer.unsent[sent:]
         with contextlib.suppress(KeyError, ValueError):

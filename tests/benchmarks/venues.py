@@ -14,10 +14,11 @@ from tests.support.broker import ROOT
 
 
 class Seen(NamedTuple):
-    """A DELETE: the venue's number, and when its first byte was read there (monotonic seconds)."""
+    """A DELETE: the venue's number, when it arrived there and when the venue had read it (monotonic seconds)."""
 
     venue: int
-    at: float
+    arrived: float
+    read: float
 
 
 class Venues:
@@ -38,23 +39,23 @@ class Venues:
 
     def _read(self) -> None:
         for line in self._told:
-            number, at = line.split()
-            self._seen.put(Seen(int(number), float(at)))
+            number, arrived, read = line.split()
+            self._seen.put(Seen(int(number), float(arrived), float(read)))
 
     def first_byte(self, since: float, patience: float = 30) -> float:
-        """When the first DELETE after `since` came. Raises queue.Empty."""
+        """When the venue had read the first DELETE after `since`. Raises queue.Empty."""
         deadline = time.monotonic() + patience
-        while (seen := self._seen.get(timeout=max(deadline - time.monotonic(), 0))).at < since:
+        while (seen := self._seen.get(timeout=max(deadline - time.monotonic(), 0))).read < since:
             pass
-        return seen.at
+        return seen.read
 
     def first_bytes(self, since: float, patience: float = 1) -> dict[int, float]:
-        """When the first DELETE after `since` came to each venue, by its number; those of all, or of as many as one
+        """When the first DELETE after `since` arrived at each venue, by its number; those of all, or of as many as one
         came to within `patience` seconds of the one before."""
         seen: dict[int, float] = {}
         with contextlib.suppress(queue.Empty):
             while len(seen) < len(self.urls):
-                venue, at = self._seen.get(timeout=patience)
+                venue, at, _ = self._seen.get(timeout=patience)
                 if at >= since:
                     seen.setdefault(venue, at)
         return seen
