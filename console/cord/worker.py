@@ -91,13 +91,7 @@ class VenueWorker(threading.Thread):
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
         wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
-        if wire is None or not wire.alive():
-            return None
-        try:
-            wire.send(self.hand.cancel_all_bytes, time.monotonic() + 0.05)
-        except HttpError:
-            return None
-        return wire
+        return wire if wire is not None and wire.send_now(self.hand.cancel_all_bytes) else None
 
     def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
         """Take on a pull; `fired` is the connection on which its bulk cancel has left already, and when (UTC ns)."""
@@ -132,10 +126,11 @@ class VenueWorker(threading.Thread):
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        wait = 0.0  # the warm connection is wanted from the beginning
         while not self._stopping:
             with self._awake:
                 if not (self._inbox or self._dropped):
-                    self._awake.wait(self._wait())
+                    self._awake.wait(wait)
                 inbox, self._inbox = self._inbox, []
                 dropped, self._dropped = self._dropped, []
             for pulls, done in dropped:
@@ -150,6 +145,7 @@ class VenueWorker(threading.Thread):
             over = bool(self._tasks) and all(task.verified for task in self._tasks.values()) and not self._lifted
             if over and not self._keep_warm:
                 break
+            wait = self._wait()
         self.hand.close()
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
