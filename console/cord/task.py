@@ -65,6 +65,12 @@ class Task:
         return self.level is not Level.L3
 
     @property
+    def left_to_guard(self) -> bool:
+        """Whether the strategies' word alone is missing. A hand without a guard can not hear it: the next guard takes
+        the pull over, and must find that nobody works at it."""
+        return not self.level.cancels and self.verdict is Verdict.REQUESTED and self.t_blocked > 0
+
+    @property
     def quiet_runs(self) -> bool:
         """Whether nothing stands and time alone is missing."""
         return self.verdict is Verdict.REQUESTED and self.quiet_from is not None

@@ -44,7 +44,7 @@ class Recorder(Protocol):
 
 class VenueWorker(threading.Thread):
     """`waiting_for` names the strategies in a task's scope that have not acknowledged their gate. A worker without a
-    guard (`warm` false) keeps no connection and ends when everything is verified."""
+    guard (`warm` false) keeps no connection and ends when everything is verified that can be without one."""
 
     def __init__(
         self,
@@ -144,7 +144,8 @@ class VenueWorker(threading.Thread):
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
                 with contextlib.suppress(Exception):
                     self._blind(Unread(f"the cord itself failed here: {defect!r}"))
-            if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
+            tasks = list(self._tasks.values())
+            if not self._keep_warm and tasks and all(task.verified or task.left_to_guard for task in tasks):
                 break
         self.hand.close()
 

@@ -1,0 +1,177 @@
+"""Whatever is pulled, killed, frozen and lost in whatever order, the cord flips nothing, repeats no close, and ends it.
+
+Pulls of every level and scope overlap, by a guard and by direct hands, while processes are killed and frozen between any
+two steps and venues lose, delay and refuse what they are asked. Time is the scheduler's, so that minutes cost moments.
+"""
+
+import shutil
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from console.cord.plan import order_in, position_in
+from console.desk.pull import Level, Scope, Verdict
+from tests.support.harsh_venue import WEATHER
+from tests.support.interleaved_desk import STRATEGIES, SYMBOLS, InterleavedDesk
+
+SCOPES = ("desk", "venue:v1", "venue:v2", "symbol:AAPL", "symbol:AAPL,MSFT", "strategy:momentum", "strategy:maker")
+QUANTITIES = ("7", "-3", "0.5", "-120.7", "0.1", "100")
+LONG_ENOUGH = 900.0
+
+venues = st.sampled_from(["v1", "v2"])
+symbols = st.sampled_from(SYMBOLS)
+
+
+class CordMachine(RuleBasedStateMachine):
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cord-"))
+        self.desk = InterleavedDesk(self.folder / "desk", seed)
+        self.latched: set[str] = set()
+        self.desk.start_guard()
+        self.desk.world.run(0.3)
+
+    def teardown(self) -> None:
+        if hasattr(self, "desk"):
+            try:
+                self.bring_to_an_end()
+            finally:
+                self.desk.close()
+                shutil.rmtree(self.folder)
+
+    # --- time ----------------------------------------------------------------------------------------------------------
+
+    @rule(count=st.integers(1, 60))
+    def some_steps(self, count: int) -> None:
+        self.desk.world.steps(count)
+
+    @rule(seconds=st.sampled_from([0.2, 1.0, 4.0, 15.0]))
+    def some_time(self, seconds: float) -> None:
+        self.desk.world.run(seconds)
+
+    # --- hands ---------------------------------------------------------------------------------------------------------
+
+    @rule(level=st.sampled_from(Level), scope=st.sampled_from(SCOPES), directly=st.booleans())
+    def pull(self, level: Level, scope: str, directly: bool) -> None:
+        if not self.desk.plan.refusal(level, Scope.parse(scope)):
+            self.desk.pull(level, scope, directly=directly)
+
+    @rule(level=st.sampled_from([Level.L3, Level.L4]))
+    def the_guard_falls_silent_after_it_took_a_pull(self, level: Level) -> None:
+        """Then the other hand carries out the same pull."""
+        request = self.desk.pull(level, "desk", directly=False)
+        self.desk.world.steps(20)
+        if self.desk.guard is not None and not self.desk.works(request.id):
+            self.desk.guard.process.frozen = self.desk.guard.alive
+            self.desk.pull_directly(request)
+
+    @rule(which=st.integers(0, 9))
+    def kill(self, which: int) -> None:
+        if processes := self.desk.processes:
+            self.desk.world.kill(processes[which % len(processes)])
+
+    @rule(which=st.integers(0, 9))
+    def freeze(self, which: int) -> None:
+        if processes := self.desk.processes:
+            processes[which % len(processes)].frozen = True
+
+    @rule()
+    def thaw(self) -> None:
+        for process in self.desk.processes:
+            process.frozen = False
+
+    @precondition(lambda self: self.desk.guard is None or not self.desk.guard.alive)
+    @rule()
+    def restart_the_guard(self) -> None:
+        self.desk.start_guard()
+
+    # --- venues --------------------------------------------------------------------------------------------------------
+
+    @rule(venue=venues, weather=st.lists(st.sampled_from(WEATHER), max_size=3).map(tuple))
+    def weather(self, venue: str, weather: tuple[str, ...]) -> None:
+        self.desk.venues[venue].weather = weather
+
+    @rule(venue=venues, is_open=st.booleans(), suspended=st.booleans())
+    def venue_itself(self, venue: str, is_open: bool, suspended: bool) -> None:
+        self.desk.venues[venue].session_open = is_open
+        self.desk.venues[venue].suspended = suspended
+
+    @rule(venue=venues, symbol=symbols, client=st.sampled_from([*STRATEGIES, ""]), qty=st.sampled_from(QUANTITIES))
+    def new_order(self, venue: str, symbol: str, client: str, qty: str) -> None:
+        self.desk.venues[venue].order(symbol, f"{client}-x" if client else "manual", Decimal(qty))
+
+    @rule(venue=venues, share=st.sampled_from(["1", "0.5"]))
+    def fill(self, venue: str, share: str) -> None:
+        for order in self.desk.venues[venue].resting()[:1]:
+            self.desk.venues[venue].fill(order, Decimal(share))
+
+    @rule(venue=venues, symbol=symbols, qty=st.sampled_from(QUANTITIES))
+    def hold(self, venue: str, symbol: str, qty: str) -> None:
+        self.desk.venues[venue].grant(symbol, Decimal(qty))
+
+    # --- what must always be so ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_flips_and_no_close_is_sent_twice(self) -> None:
+        wrongs = [wrong for venue in self.desk.venues.values() for wrong in venue.wrongs]
+        assert not wrongs
+
+    @invariant()
+    def the_latch_never_opens(self) -> None:
+        latched = self.desk.latched
+        assert latched >= self.latched
+        self.latched = latched
+
+    def bring_to_an_end(self) -> None:
+        """Faults are lifted: every pull that began is verified, and what it says is so."""
+        desk = self.desk
+        for venue in desk.venues.values():
+            venue.weather, venue.session_open = (), True
+        self.thaw()
+        if desk.guard is None or not desk.guard.alive:
+            desk.start_guard()
+        desk.world.run(20)  # what hands, alive or dead, have latched is known by then
+        desk.world.run(LONG_ENOUGH, desk.all_verified)
+        self.nothing_flips_and_no_close_is_sent_twice()
+        self.the_latch_never_opens()
+        state = desk.folded()
+        assert set(state.pulls) >= self.latched
+        for pull in state.pulls.values():
+            assert pull.verdict is Verdict.VERIFIED, [(row.venue, row.verdict, row.why) for row in pull.venues.values()]
+            scope = Scope.parse(pull.scope)
+            for name in pull.venues:
+                venue = desk.venues[name]
+                if pull.level.cancels:
+                    covered = (order for order in venue.orders.values() if order.open)
+                    assert not [
+                        order.id
+                        for order in covered
+                        if order_in(scope, symbol=order.symbol, client_order_id=order.client)
+                    ]
+                if pull.level.flattens:
+                    assert not [symbol for symbol in venue.positions if position_in(scope, symbol)]
+
+
+SUITE = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(SUITE, id="suite"),
+        pytest.param(
+            settings(SUITE, max_examples=3000, stateful_step_count=60, derandomize=False, print_blob=True),
+            id="soak",
+            marks=[pytest.mark.soak, pytest.mark.timeout(3600)],
+        ),
+    ],
+)
+def test_any_interleaving_of_pulls_crashes_and_faults_ends_verified_without_a_flip(how: settings) -> None:
+    run_state_machine_as_test(CordMachine, settings=how)
