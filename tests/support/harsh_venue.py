@@ -6,7 +6,6 @@ never happen in `wrongs`.
 """
 
 import json
-import random
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -53,9 +52,9 @@ class HarshVenue:
         self.stirred: list[tuple[float, str, str]] = []
         self.wrongs: list[str] = []
         self._world = world
-        self._chance: random.Random = world.chance
+        self._chance = world.chance
 
-    # --- what others do there ------------------------------------------------------------------------------------------
+    # --- what others do there --------------------------------------------------------------------------------------
 
     def order(self, symbol: str, client: str, qty: Decimal) -> None:
         """Somebody sends an order that rests."""
@@ -110,7 +109,7 @@ class HarshVenue:
     def _stir(self, symbol: str, client: str) -> None:
         self.stirred.append((self._world.now, symbol, client))
 
-    # --- what clients ask for ------------------------------------------------------------------------------------------
+    # --- what clients ask for --------------------------------------------------------------------------------------
 
     def carry_out(self, method: str, target: str, body: bytes) -> tuple[int, object]:
         """Status and body of the answer."""
@@ -201,7 +200,8 @@ class VenueWire:
         def carry_out() -> tuple[int, object]:
             return self._venue.carry_out(method, target, body)
 
-        struck = next((name for name in WEATHER[1:] if self._strikes(name)), "")
+        chance = 0.6 if "/positions/" in target else 0.3  # what becomes of a close is what matters most
+        struck = next((name for name in WEATHER[1:] if self._strikes(name, chance)), "")
         status, told, headers = self._through(struck, carry_out, deadline)
         answer = b"" if told is None else json.dumps(told).encode()
         if struck == "garbled":
@@ -229,5 +229,5 @@ class VenueWire:
             return 504, "<html>", {}
         return status, told, {}
 
-    def _strikes(self, name: str) -> bool:
-        return name in self._venue.weather and self._world.chance.random() < 0.4
+    def _strikes(self, name: str, chance: float = 0.3) -> bool:
+        return name in self._venue.weather and self._world.chance.random() < chance

@@ -31,7 +31,7 @@ SYMBOLS = ("AAPL", "MSFT")
 
 
 class Hand:
-    """A process that holds the cord. Records wait for the disk until somebody waits for them, or a moment has passed."""
+    """A process that holds the cord. Its records wait for the disk until somebody waits for them, or for a moment."""
 
     def __init__(self, desk: "InterleavedDesk", name: str, kind: str, **more: Any) -> None:
         self.desk = desk
@@ -175,11 +175,11 @@ class InterleavedDesk:
 
     def _trade(self) -> None:
         while True:
-            self.world.wait(self.world.chance.uniform(0.05, 0.8))
+            self.world.wait(self.world.chance.uniform(0.1, 4.0))
             for venue in self.venues.values():
                 venue.tick()
 
-    # --- what happens --------------------------------------------------------------------------------------------------
+    # --- what happens ----------------------------------------------------------------------------------------------
 
     def keep(self, record: Record) -> None:
         seq = self.state.heads.get(record.writer, 0) + 1

@@ -1,8 +1,8 @@
 """The cord's threads under a scheduler with a clock of its own: any interleaving, any crash, and no waiting.
 
-Every thread of the cord runs for real, but only one at a time, and hands the baton on wherever it would wait or talk: at
-a request, a record, a lock, a sleep. The scheduler picks who goes on, moves the clock when all of them wait, and can end
-(SIGKILL) or stop (SIGSTOP) all threads of a process at such a point. One seed makes one history.
+Every thread of the cord runs for real, but only one at a time, and hands the baton on wherever it would wait or talk:
+at a request, a record, a lock, a sleep. The scheduler picks who goes on, moves the clock when all of them wait, and can
+end (SIGKILL) or stop (SIGSTOP) all threads of a process at such a point. One seed makes one history.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class World:
         self._of: dict[int, Actor] = {}
         self._patches = pytest.MonkeyPatch()
 
-    # --- for tests -----------------------------------------------------------------------------------------------------
+    # --- for tests -------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "World":
         patch = self._patches.setattr
@@ -128,7 +128,7 @@ class World:
         if not enough():
             self.now = max(self.now, end)
 
-    # --- for what runs in it -------------------------------------------------------------------------------------------
+    # --- for what runs in it ---------------------------------------------------------------------------------------
 
     @property
     def current(self) -> Process:

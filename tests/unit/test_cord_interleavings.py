@@ -1,18 +1,19 @@
-"""Whatever is pulled, killed, frozen and lost in whatever order, the cord flips nothing, repeats no close, and ends it.
+"""Whatever is pulled, killed, frozen and lost in whatever order, the cord flips nothing and repeats no close.
 
-Pulls of every level and scope overlap, by a guard and by direct hands, while processes are killed and frozen between any
-two steps and venues lose, delay and refuse what they are asked. Time is the scheduler's, so that minutes cost moments.
+Pulls of every level and scope overlap, by a guard and by direct hands, while processes are killed and frozen between
+any two steps and venues lose, delay and refuse what they are asked. Time is the scheduler's: minutes cost moments.
 """
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from console.cord.plan import order_in, position_in
 from console.desk.pull import Level, Scope, Verdict
@@ -33,6 +34,10 @@ class CordMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="cord-"))
         self.desk = InterleavedDesk(self.folder / "desk", seed)
         self.latched: set[str] = set()
+        for venue in self.desk.venues.values():
+            venue.order("AAPL", "momentum-0", Decimal(1))
+            for symbol, qty in zip(SYMBOLS, ("7", "-0.5"), strict=True):
+                venue.grant(symbol, Decimal(qty))
         self.desk.start_guard()
         self.desk.world.run(0.3)
 
@@ -44,7 +49,7 @@ class CordMachine(RuleBasedStateMachine):
                 self.desk.close()
                 shutil.rmtree(self.folder)
 
-    # --- time ----------------------------------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------------------------
 
     @rule(count=st.integers(1, 60))
     def some_steps(self, count: int) -> None:
@@ -54,9 +59,9 @@ class CordMachine(RuleBasedStateMachine):
     def some_time(self, seconds: float) -> None:
         self.desk.world.run(seconds)
 
-    # --- hands ---------------------------------------------------------------------------------------------------------
+    # --- hands -----------------------------------------------------------------------------------------------------
 
-    @rule(level=st.sampled_from(Level), scope=st.sampled_from(SCOPES), directly=st.booleans())
+    @rule(level=st.sampled_from([Level.L4, *Level]), scope=st.sampled_from(SCOPES), directly=st.booleans())
     def pull(self, level: Level, scope: str, directly: bool) -> None:
         if not self.desk.plan.refusal(level, Scope.parse(scope)):
             self.desk.pull(level, scope, directly=directly)
@@ -69,6 +74,20 @@ class CordMachine(RuleBasedStateMachine):
         if self.desk.guard is not None and not self.desk.works(request.id):
             self.desk.guard.process.frozen = self.desk.guard.alive
             self.desk.pull_directly(request)
+
+    @rule(level=st.sampled_from([Level.L4, *Level]), scope=st.sampled_from(SCOPES[:4]), count=st.integers(0, 60))
+    def two_operators_at_once(self, level: Level, scope: str, count: int) -> None:
+        self.desk.pull("L4", "desk", directly=True)
+        self.desk.world.steps(count)
+        self.desk.pull(level, scope, directly=True)
+
+    @rule(which=st.integers(0, 9), seconds=st.sampled_from([0.3, 1.5, 4.0]))
+    def freeze_for_a_moment(self, which: int, seconds: float) -> None:
+        if processes := self.desk.processes:
+            chosen = processes[which % len(processes)]
+            chosen.frozen = True
+            self.desk.world.run(seconds)
+            chosen.frozen = False
 
     @rule(which=st.integers(0, 9))
     def kill(self, which: int) -> None:
@@ -85,16 +104,21 @@ class CordMachine(RuleBasedStateMachine):
         for process in self.desk.processes:
             process.frozen = False
 
-    @precondition(lambda self: self.desk.guard is None or not self.desk.guard.alive)
-    @rule()
-    def restart_the_guard(self) -> None:
+    @rule(count=st.integers(0, 10))
+    def the_guard_is_killed_and_started_again(self, count: int) -> None:
+        if self.desk.guard is not None:
+            self.desk.world.kill(self.desk.guard.process)
+        self.desk.world.steps(count)
         self.desk.start_guard()
 
-    # --- venues --------------------------------------------------------------------------------------------------------
+    # --- venues ----------------------------------------------------------------------------------------------------
 
-    @rule(venue=venues, weather=st.lists(st.sampled_from(WEATHER), max_size=3).map(tuple))
-    def weather(self, venue: str, weather: tuple[str, ...]) -> None:
-        self.desk.venues[venue].weather = weather
+    @rule(
+        venue=venues,
+        weather=st.one_of(st.just(("late",)), st.lists(st.sampled_from(WEATHER), max_size=3)),
+    )
+    def weather(self, venue: str, weather: Sequence[str]) -> None:
+        self.desk.venues[venue].weather = tuple(weather)
 
     @rule(venue=venues, is_open=st.booleans(), suspended=st.booleans())
     def venue_itself(self, venue: str, is_open: bool, suspended: bool) -> None:
@@ -114,7 +138,7 @@ class CordMachine(RuleBasedStateMachine):
     def hold(self, venue: str, symbol: str, qty: str) -> None:
         self.desk.venues[venue].grant(symbol, Decimal(qty))
 
-    # --- what must always be so ----------------------------------------------------------------------------------------
+    # --- what must always be so ------------------------------------------------------------------------------------
 
     @invariant()
     def nothing_flips_and_no_close_is_sent_twice(self) -> None:
