@@ -54,6 +54,23 @@ class CordLock:
             except OSError as error:
                 return f"cord.lock: {error.strerror}"
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another hand holds the lock and lives: what looks like a close at a venue may be its."""
+        if self.held:
+            return False
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            _, _, beaten = _signed(descriptor)
+            return time.clock_gettime(time.CLOCK_BOOTTIME) - beaten < FROZEN_AFTER
+        except (OSError, ValueError):
+            return False
+        finally:
+            os.close(descriptor)
+
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds by a thread that stops when the process does."""
         with self._mutex:
@@ -94,6 +111,12 @@ def _sign(descriptor: int) -> None:
     _write(descriptor, f"{os.getpid()} {_started(os.getpid())} {time.clock_gettime_ns(time.CLOCK_BOOTTIME)}")
 
 
+def _signed(descriptor: int) -> tuple[int, str, float]:
+    """Who holds the lock: process id, start time, and when it last beat, in seconds. Raises ValueError for nobody."""
+    pid, started, beaten = os.pread(descriptor, NAME_BYTES, 0).decode("ascii").split()
+    return int(pid), started, int(beaten) / 1e9
+
+
 def _write(descriptor: int, name: str) -> None:
     with contextlib.suppress(OSError):
         os.pwrite(descriptor, name.ljust(NAME_BYTES).encode(), 0)
@@ -112,11 +135,10 @@ def _locked(descriptor: int) -> bool:
 def _fence(descriptor: int) -> str:
     """Kill a holder that has stopped beating, and take its lock. Returns "" when held, else why not."""
     try:
-        pid, started, beaten = os.pread(descriptor, NAME_BYTES, 0).decode("ascii").split()
-        holder, silent = int(pid), time.clock_gettime(time.CLOCK_BOOTTIME) - int(beaten) / 1e9
+        holder, started, beaten = _signed(descriptor)
     except ValueError:
         return "cord.lock is held by a process that does not name itself"
-    if silent < FROZEN_AFTER:
+    if time.clock_gettime(time.CLOCK_BOOTTIME) - beaten < FROZEN_AFTER:
         return "another hand is closing"
     if _started(holder) != started:
         return "cord.lock is held by a process that does not name itself"

@@ -11,9 +11,10 @@ REMEMBERED = 5000
 class Look:
     """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns
     after the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one.
-    Nothing came and went unseen after `since`: before the end of a first look it may have."""
+    Nothing came and went unseen after `since`: before the end of a first look it may have. `spared` are open orders
+    that may be closes of another hand."""
 
-    __slots__ = ("begun", "fills", "new", "open", "positions", "since", "ts")
+    __slots__ = ("begun", "fills", "new", "open", "positions", "since", "spared", "ts")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Look:
         self.new = new
         self.fills = fills
         self.positions = positions
+        self.spared: frozenset[str] = frozenset()
         self.ts = time.time_ns()
 
 

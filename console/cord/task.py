@@ -130,9 +130,9 @@ class Task:
 
     def _restless(self, look: Look, own: frozenset[str]) -> str:
         """What in this look breaks the quiet, in words."""
-        new = [row for row in look.new if row.id not in own and self._covers(row)]
+        new = [row for row in look.new if row.id not in own | look.spared and self._covers(row)]
         if not self.level.cancels:  # closing is allowed under L1 and L2
-            new = [row for row in new if _enters(row, look.positions)]
+            new = [row for row in new if enters(row, look.positions)]
             return f"new entry {new[0].id}" if new else ""
         if new:
             self.suspend_due = True
@@ -174,7 +174,7 @@ class Task:
         self.quiet_from, self.quiet_why = at, why
 
 
-def _enters(row: Row, positions: dict[str, Decimal]) -> bool:
+def enters(row: Row, positions: dict[str, Decimal]) -> bool:
     """Whether an order can raise exposure: it does not oppose a position, or is larger than it."""
     held = sum(
         (qty for symbol, qty in positions.items() if normal_symbol(symbol) == normal_symbol(row.symbol)), Decimal(0)

@@ -19,7 +19,8 @@ from console.cord.keys import KeyFileError
 from console.cord.lock import CordLock
 from console.cord.look import Look, Watch
 from console.cord.plan import covers_account
-from console.cord.task import Task
+from console.cord.task import Task, enters
+from console.desk.pull import strategy_of
 
 WARM_SECONDS = 20.0
 WARM_ANSWER_WITHIN = 1.0
@@ -234,6 +235,7 @@ class VenueWorker(threading.Thread):
         now = time.monotonic()
         if positions:
             self._closes.settle(look, now)
+        look.spared = self._spared(look)
         standing = self._standing(look)
         self._note = ""
         if standing:
@@ -283,7 +285,21 @@ class VenueWorker(threading.Thread):
         """Open orders that some pull wants gone."""
         own = self._closes.own
         rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
-        return {row.id: row for row in rows}
+        return {row.id: row for row in rows if row.id not in look.spared}
+
+    def _spared(self, look: Look) -> frozenset[str]:
+        """Orders left to the hand that is closing: two hands that cancel each other's closes never get flat."""
+        rows = [row for row in look.open if row.id not in self._closes.own and not self._from_strategy(row)]
+        if not rows or not self._lock.elsewhere:
+            return frozenset()
+        try:
+            held = look.positions or self.hand.positions()
+        except Unread:
+            return frozenset()
+        return frozenset(row.id for row in rows if not enters(row, held))
+
+    def _from_strategy(self, row: Row) -> bool:
+        return strategy_of(row.client or "") in self._strategies
 
     def _cancel(self, standing: dict[str, Row]) -> None:
         """Ask again for whatever still stands, in bulk where there is much."""
@@ -362,7 +378,7 @@ class VenueWorker(threading.Thread):
         suspension is not there, whoever took it away."""
         tasks = [task for task in self._tasks.values() if covers_account(task.scope) and task.level.cancels]
         due = self._lifted or any(task.suspend_due for task in tasks)
-        if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
+        if not due or not tasks or self.closing or self._held or not self.hand.can("suspend") or self._lock.elsewhere:
             return
         self._sent(tasks[-1], "suspend", 1)
         outcome = self.hand.suspend()
