@@ -22,7 +22,8 @@ from adapters.base import Acked, DeadManSwitch, StrategyHost, Venue
 from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
 from console import __version__
-from console.config import DeskConfig
+from console.config import ConfigError, DeskConfig
+from console.contacts import load_contacts
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
@@ -32,6 +33,7 @@ from console.guard import desk
 from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
+from console.guard.drills import keep_drill
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.gatekeeper import GateKeeper
@@ -104,6 +106,7 @@ class Guard:
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
         unread = recovered.unread.get(self.writer.writer, "")
+        self.contacts = self._contacts(recovered.state.contacts)
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
         plan = self._compile()
         self._plan_aside = Aside("plan")
@@ -214,13 +217,22 @@ class Guard:
 
     # --- the desk ----------------------------------------------------------------------------------------------------
 
+    def _contacts(self, known: tuple[ev.ContactInfo, ...]) -> tuple[ev.ContactInfo, ...]:
+        """The desk's contacts. A mistake in their file must not cost the desk its guard: then those `known` stand."""
+        try:
+            return load_contacts(self.config.path.parent, [venue.name for venue in self.config.venues])
+        except ConfigError as error:
+            print(f"andon guard: {error}; the contacts known before stand", file=sys.stderr, flush=True)
+            return known
+
     def _describe(self) -> None:
         monitors = tuple(spec.info for spec in self.specs)
-        self.hub.journal(desk.described(self.config, self.accounts, monitors))
+        netted = desk.nets(self.venues)
+        self.hub.journal(desk.described(self.config, self.accounts, monitors, self.contacts, netted=netted))
 
     def _compile(self) -> Plan:
         """cord.json anew. A disk that does not take it leaves the last one there for the other hand."""
-        told = desk.plan_of(self.config, self.venues, self.accounts)
+        told = desk.plan_of(self.config, self.venues, self.accounts, self.contacts)
         try:
             return write_plan(str(self.folder), told)
         except OSError as error:
@@ -259,6 +271,8 @@ class Guard:
                 return _answer(await self.resumption.resume(_asked(asked), actor))
             case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
                 return await self._retire(venue, reason, confirm, actor)
+            case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
+                return await keep_drill(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
 
     async def _retire(self, venue: str, reason: str, confirm: str, actor: str) -> str:
