@@ -14,13 +14,14 @@ REFUSED_WAIT_MOST = 60.0
 
 class Close:
     """One close on its way. `qty` is the position it was sent for, `order_id` is empty while its fate is not known;
-    `again_at` (monotonic s) is when another may be sent after a refusal."""
+    `since` (monotonic s) is when the last word on it came or was given up, before that when it was sent, and `again_at`
+    when another may be sent after a refusal."""
 
-    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "sent_at")
+    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "since")
 
     def __init__(self, qty: Decimal, now: float) -> None:
         self.qty = qty
-        self.sent_at = now
+        self.since = now
         self.kind = "ambiguous"  # until the venue says otherwise
         self.order_id = ""
         self.detail = ""
@@ -57,7 +58,7 @@ class Closes:
         still_open = {row.id for row in look.open}
         for symbol, close in list(self._by_symbol.items()):
             close.looks += 1
-            settled = close.looks >= SETTLE_LOOKS and now - close.sent_at >= SETTLE  # lists may lag behind an answer
+            settled = close.looks >= SETTLE_LOOKS and now - close.since >= SETTLE  # lists may lag behind an answer
             if close.kind == "ambiguous":
                 self._resolve(symbol, close, look, settled)
             elif close.order_id in still_open:
@@ -81,7 +82,7 @@ class Closes:
 
     def sent(self, symbol: str, outcome: Outcome, now: float) -> None:
         close = self._by_symbol[symbol]
-        close.kind = outcome.kind
+        close.kind, close.since = outcome.kind, now
         close.detail = "" if outcome.kind == "acked" else f"close {symbol} {outcome.kind}: {outcome.detail}"
         if outcome.kind == "refused":
             self._refused(symbol, close, now, outcome.retry_after or 0.0)
