@@ -199,3 +199,69 @@ SUITE = settings(
 )
 def test_any_interleaving_of_pulls_crashes_and_faults_ends_verified_without_a_flip(how: settings) -> None:
     run_state_machine_as_test(CordMachine, settings=how)
+
+
+def loaded_desk(folder: Path, seed: int) -> InterleavedDesk:
+    """Orders that rest and positions that stand at both venues, whose closes wait for a market that is slow to open."""
+    desk = InterleavedDesk(folder, seed)
+    for venue in desk.venues.values():
+        venue.order("AAPL", "momentum-0", Decimal(1))
+        venue.grant("AAPL", Decimal(7))
+        venue.grant("MSFT", Decimal("-0.5"))
+        venue.session_open = False
+    return desk
+
+
+def ends_flat(desk: InterleavedDesk) -> bool:
+    """The market opens after a while, and all faults are lifted."""
+    desk.world.run(6)
+    for venue in desk.venues.values():
+        venue.weather, venue.session_open = (), True
+    desk.world.run(LONG_ENOUGH, lambda: bool(desk.state.pulls) and desk.all_verified())
+    assert not [wrong for venue in desk.venues.values() for wrong in venue.wrongs]
+    return desk.all_verified() and not [venue for venue in desk.venues.values() if venue.positions]
+
+
+def test_killed_at_any_step_of_an_l4_the_next_guard_ends_it(tmp_path: Path) -> None:
+    for step in range(0, 160, 2):
+        desk = loaded_desk(tmp_path / str(step), step)
+        desk.start_guard()
+        desk.world.run(0.3)
+        request = desk.pull("L4", "desk", directly=False)
+        for venue in desk.venues.values():
+            venue.weather = ("late", "carried_out_and_lost")[: step // 2 % 3]
+        desk.world.steps(step)
+        assert desk.guard is not None
+        desk.world.kill(desk.guard.process)
+        begun = request.id in desk.latched or desk.state.pulls
+        desk.start_guard()
+        if begun:
+            assert ends_flat(desk), step
+        desk.close()
+
+
+def test_two_hands_at_l4_and_one_of_them_frozen_at_any_step_end_flat(tmp_path: Path) -> None:
+    for step in range(60):
+        desk = loaded_desk(tmp_path / str(step), step)
+        desk.pull("L4", "desk", directly=True)
+        desk.pull("L4", "desk", directly=True)
+        desk.world.steps(step * 2)
+        frozen = desk.processes[step % 2]
+        frozen.frozen = True
+        desk.world.run((1.0, 1.9, 4.0)[step % 3])
+        frozen.frozen = False
+        desk.start_guard()
+        assert ends_flat(desk), step
+        desk.close()
+
+
+def test_an_l1_that_was_pulled_without_a_guard_is_proven_by_the_next(tmp_path: Path) -> None:
+    desk = InterleavedDesk(tmp_path / "desk", 1)
+    desk.pull("L1", "desk", directly=True)
+    desk.world.run(10)
+    assert desk.processes == [], "nobody waits for what nobody can hear"
+    assert not desk.all_verified()
+    desk.start_guard()
+    desk.world.run(10)
+    assert desk.all_verified()
+    desk.close()
