@@ -72,7 +72,8 @@ class Hand:
     def _let_go(self) -> None:
         self.pending.clear()
         lock = self.executor._lock
-        if lock.held:
+        lock.held = False
+        if lock._descriptor >= 0:
             os.close(lock._descriptor)
             lock._descriptor = -1
 
@@ -209,6 +210,7 @@ class InterleavedDesk:
             hand.executor.announce(request)
             hand.executor.work(request, {})
             hand.executor.join()
+            hand.executor.join_latch(60)
             hand.executor.stop()
             hand.write()
             self.world.kill(hand.process)

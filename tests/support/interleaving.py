@@ -70,6 +70,7 @@ class World:
         for module in (executor, worker, lock):
             patch(module, "threading", _Threading(self))
         patch(lock, "os", _System(self))
+        patch(lock, "Aside", _Aside)
         patch(lock, "_started", lambda pid: f"started-{pid}" if self._lives(pid) else "")
         patch(worker.VenueWorker, "start", lambda thread: self._start_worker(thread))
         patch(worker.VenueWorker, "is_alive", lambda thread: not self._of[id(thread)].done)
@@ -226,21 +227,61 @@ class _Threading:
     def __init__(self, world: World) -> None:
         self._world = world
         self.get_ident = threading.get_ident
-        self.Event = threading.Event
 
-    def Lock(self) -> "_Lock":  # noqa: N802 - it stands in the place of threading.Lock
+    def Event(self) -> "_Event":  # noqa: N802 - it stands in the place of threading.Event
+        return _Event(self._world)
+
+    def Lock(self) -> "_Lock":  # noqa: N802
         return _Lock(self._world)
 
     def Condition(self) -> "_Condition":  # noqa: N802
         return _Condition(self._world)
 
     def Thread(self, *, target: Callable[..., object], args: tuple[Any, ...] = (), **_: object) -> "_Thread":  # noqa: N802
-        return _Thread(lambda: self._world.spawn(self._world.current, lambda: target(*args)))
+        return _Thread(self._world, lambda: target(*args))
 
 
 class _Thread:
-    def __init__(self, start: Callable[[], object]) -> None:
-        self.start = start
+    def __init__(self, world: World, run: Callable[[], object]) -> None:
+        self._world = world
+        self._run = run
+        self._actor: Actor | None = None
+
+    def start(self) -> None:
+        self._actor = self._world.spawn(self._world.current, self._run)
+
+    def is_alive(self) -> bool:
+        return self._actor is not None and not self._actor.done
+
+    def join(self, timeout: float) -> None:
+        self._world.wait(timeout, until=lambda: not self.is_alive())
+
+
+class _Event:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, timeout: float) -> bool:
+        if not self._set:
+            self._world.wait(timeout, until=self.is_set)
+        return self._set
+
+
+class _Aside:
+    """A disk that never hangs."""
+
+    def __init__(self, name: str) -> None:
+        pass
+
+    def ask(self, job: Callable[[], None]) -> None:
+        job()
 
 
 class _Lock:
