@@ -9,8 +9,9 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from console.cord.request import PullRequest
 from console.desk.call import Contact
-from console.desk.pull import Scope
+from console.desk.pull import Level, Scope
 
 
 class PlanError(Exception):
@@ -18,15 +19,17 @@ class PlanError(Exception):
 
 
 class VenuePlan:
-    """How to reach and ask one venue. `keys` is an absolute path, empty for the environment; `form` see forms.py."""
+    """How to reach and ask one venue. `keys` is an absolute path, empty for the environment; `retired` says why the
+    venue was taken out for good; `form` see forms.py."""
 
-    __slots__ = ("account", "form", "host", "keys", "name", "phone", "port", "prefix", "timeout", "tls")
+    __slots__ = ("account", "form", "host", "keys", "name", "phone", "port", "prefix", "retired", "timeout", "tls")
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.name: str = told["name"]
         self.account: str = told.get("account", "")
         self.phone: str = told.get("phone", "")
         self.keys: str = told["keys"]
+        self.retired: str = told.get("retired", "")
         self.timeout = float(told.get("timeout", 5))
         self.form: dict[str, Any] = told["form"]
         url = urlsplit(told["url"])
@@ -52,6 +55,11 @@ class Plan:
         self.netted = bool(told["netted"])
         self.venues = {venue["name"]: VenuePlan(venue) for venue in told["venues"]}
         self.strategies: dict[str, dict[str, Any]] = {strategy["name"]: strategy for strategy in told["strategies"]}
+
+    @property
+    def retired(self) -> dict[str, str]:
+        """Venues that were taken out for good, and why. They are tried, and are asked for no proof."""
+        return {name: venue.retired for name, venue in self.venues.items() if venue.retired}
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -85,8 +93,9 @@ class Plan:
             return tuple(name for name in self.venues if name in traded_at)
         return tuple(self.venues)
 
-    def refusal(self, level: str, scope: Scope) -> str:
+    def refusal(self, request: PullRequest) -> str:
         """Why this desk can not be pulled so, in a sentence; empty where it can."""
+        level, scope = request.level, Scope.parse(request.scope)
         known = {"venue": tuple(self.venues), "strategy": tuple(self.strategies)}.get(scope.kind)
         for name in scope.names:
             if known is not None and name not in known:
@@ -98,12 +107,28 @@ class Plan:
                 "strategies net in one account here: closing one strategy's share could flip the rest; "
                 f"flatten its symbols instead: {flags or '--symbol X'}"
             )
+        return spares_refused(request)
+
+
+def spares_refused(request: PullRequest) -> str:
+    """Why the orders that a pull is to leave can not be left at its level, in a sentence; empty where they can."""
+    if request.level != "L4":
         return ""
+    if request.keep_protective:
+        return "L4 flattens: there is nothing left to protect, and it keeps no order; leave keep-protective away"
+    if request.own_only and Scope.parse(request.scope).takes_foreign:
+        return "L4 flattens: every order in a symbol has to go before its position; leave own-only away, or pull L3"
+    return ""
 
 
 def covers_account(scope: Scope) -> bool:
-    """Whether the pull takes everything in an account, so that the venue's own bulk calls may be used."""
+    """Whether the pull takes everything in an account, or all but what it was told to leave."""
     return scope.covers_account
+
+
+def in_bulk(request: PullRequest) -> bool:
+    """Whether the pull cancels everything in an account, so that the venue's own bulk call may be used."""
+    return Level(request.level).cancels and covers_account(Scope.parse(request.scope)) and not request.spares
 
 
 def order_in(scope: Scope, *, symbol: str, client_order_id: str) -> bool:

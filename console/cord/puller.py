@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from console.cord.direct import pull_directly
 from console.cord.latch import boot_now
 from console.cord.plan import Plan, PlanError
 from console.cord.report import Report
-from console.cord.request import BEAT_SECONDS, PullRequest, put
+from console.cord.request import BEAT_SECONDS, PullRequest, put, reach
 from console.desk.pull import Level, Scope, Verdict
 
 SILENT_AFTER = 3 * BEAT_SECONDS
@@ -45,7 +46,7 @@ def see_through(folder: str, request: PullRequest, asked: int, carrier: Carrier,
                 if _heard_out(connection, request, carrier):
                     return
         plan = plan or Plan.load(folder)
-        if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
+        if refusal := plan.refusal(request):
             raise PullRefused(refusal)
         pull_directly(plan, request, carrier.tell, carrier.enough, carrier.handed.set)
     finally:
@@ -83,15 +84,23 @@ def _heard_out(asked: socket.socket, request: PullRequest, carrier: Carrier) -> 
 
 class Puller:
     """The cord in a long-lived process: what a direct pull needs is read beforehand and kept fresh. Implements
-    `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all."""
+    `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all; `heard` the
+    pull and each event that a direct hand tells of it, which the disk may never take. Both on threads of ours."""
 
-    def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], object] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        said: Callable[[str, str], object] = lambda pull, why: None,
+        heard: Callable[[str, dict[str, Any]], object] = lambda pull, event: None,
+    ) -> None:
         self._folder = os.fspath(folder)
         self._said = said
+        self._heard = heard
         self._actor = user_name()  # now: a directory service may be slow when the cord is pulled
         self._plan: Plan | None = None
         self._ended = threading.Event()
         self._carried: list[Carrier] = []
+        self._standing: deque[int] = deque()
 
     def start(self) -> None:
         """Read the plan now, and again every few seconds."""
@@ -103,13 +112,36 @@ class Puller:
         self._ended.set()
         for carrier in list(self._carried):
             carrier.handed.wait(HANDED_WITHIN)
+        while self._standing:
+            os.close(self._standing.pop())
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+    def ready(self) -> None:
+        """Have a connection to the guard stand by: then a pull costs one write here, and the guard has nobody to let in
+        first."""
+        if not self._standing and (standing := reach(self._folder)) >= 0:
+            self._standing.append(standing)
+
+    def pull(
+        self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False
+    ) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
-        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=self._actor)
-        asked = put(self._folder, request.line())
-        report = Report(request.id)
-        carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
+        request = PullRequest(
+            level=level.value,
+            scope=str(scope),
+            origin=origin,
+            actor=self._actor,
+            keep_protective=keep_protective,
+            own_only=own_only,
+        )
+        asked = put(self._folder, request.line(), self._standing.pop() if self._standing else -1)
+        report = Report(request.id, request.spares, self._plan.retired if self._plan else {})
+
+        def tell(event: dict[str, Any]) -> None:
+            report.feed(event)
+            if "seq" in event:
+                self._heard(request.id, event)
+
+        carrier = Carrier(tell, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
         self._carried.append(carrier)
         arguments = (request, asked, carrier)
         threading.Thread(target=self._see_through, args=arguments, name="cord-pull", daemon=True).start()
@@ -119,8 +151,7 @@ class Puller:
         try:
             see_through(self._folder, request, asked, carrier, self._plan)
         except (PullRefused, PlanError, OSError, ValueError) as error:
-            if self._said is not None:
-                self._said(request.id, str(error))
+            self._said(request.id, str(error))
         self._carried.remove(carrier)
 
     def _refresh(self) -> None:

@@ -1,5 +1,6 @@
 """What once broke the cord, each as small as can be: venues that a test plays, hands that were killed, odd input."""
 
+import contextlib
 import json
 import os
 import signal
@@ -20,13 +21,15 @@ from console.cord.latch import standing
 from console.cord.lock import CordLock
 from console.cord.plan import write_plan
 from console.cord.request import PullRequest
-from console.cord.thread import CordThread
+from console.cord.thread import MOST_LISTENERS, CordThread
 from console.cord.where import state_folder
 from console.cord.worker import SINGLE_CANCELS
-from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
+from console.desk.events import Event, GateChanged, GuardStopped, Pulled, SessionChanged, VenueVerdict
+from console.desk.pull import GateState
 from console.desk.source import Detached
 from console.evidence.journal import JournalWriter, Tail
 from console.guard.client import GuardClient
+from console.guard.recovery import recover
 from console.processes import listens
 from console.simulated import SimulatedDesk, only_one
 from tests.support.broker import ROOT, wait_until
@@ -93,6 +96,21 @@ def test_a_close_that_outlived_its_position_is_cancelled(venue: ScriptedVenue, h
     del venue.positions["AAPL"]  # somebody else closed it: ours would now sell short
     wait_until(lambda: hand.says(pull) == "VERIFIED", "nothing works any more")
     assert venue.open == {}
+
+
+def test_no_close_waits_for_the_answer_to_another(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    def all_are_there(method: str, path: str) -> Answer | None:
+        if method == "DELETE" and path.startswith("/v2/positions/"):
+            together.wait()
+        return None
+
+    venue.answer = all_are_there
+    venue.positions |= {"AAPL": "7", "MSFT": "-3", "NVDA": "0.5"}
+    pull = hand.pull("L4")
+    wait_until(lambda: hand.says(pull) == "VERIFIED", "flat")
+    assert closes(venue) == 3
 
 
 def test_closes_rejected_behind_the_answer_are_not_fired_off_one_after_the_other(
@@ -179,6 +197,59 @@ def test_a_venue_can_not_ask_to_be_left_alone_for_ever(venue: ScriptedVenue, han
     (worker,) = hand.executor._workers.values()
     assert worker.is_alive()
     assert worker._wait() <= 60
+
+
+def test_a_venue_that_fails_now_so_and_now_so_does_not_fill_the_journal(
+    venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    venue.answer = lambda method, path: (500 + len(venue.asked) % 3, {})
+    pull = hand.pull()
+    wait_until(lambda: len(venue.times("DELETE", "/v2/orders")) >= 9, "asked again and again")
+    verdicts = [data["why"] for kind, data in hand.told if kind == "venue_verdict"]
+    assert len(verdicts) <= 2
+    venue.answer = lambda method, path: (503, {})
+    wait_until(lambda: "503" in hand.verdict[pull]["why"], "a reason that stays is told")
+
+
+def test_what_is_asked_again_and_again_is_told_seldom(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    venue.answer = lambda method, path: (500, {})
+    hand.pull()
+    wait_until(lambda: len(venue.times("DELETE", "/v2/orders")) >= 8, "asked again and again")
+    attempts = [data["attempt"] for kind, data in hand.told if kind == "cord_sent"]
+    assert attempts[:4] == [1, 2, 4, 8]
+    venue.answer = lambda method, path: (502, {}) if method == "DELETE" else (500, {})
+    outcomes = [data["status"] for kind, data in hand.told if kind == "cord_answered"]
+    wait_until(lambda: [d["status"] for k, d in hand.told if k == "cord_answered"][len(outcomes) :] == [502], "news")
+
+
+def test_an_order_whose_cancel_is_never_answered_does_not_keep_the_venue_from_being_looked_at(
+    venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    venue.rest(*(order(f"o{number}") for number in range(8)))
+    silent = threading.Event()
+
+    def hang(method: str, path: str) -> Answer | None:
+        if method == "DELETE":
+            silent.wait(30)
+        return None
+
+    venue.answer = hang
+    pull = hand.pull(scope="symbol:AAPL")
+    wait_until(lambda: hand.says(pull) == "PARTIAL", "what stands is said")
+    asked = len(venue.times("DELETE", "/v2/orders"))
+    silent.set()
+    assert asked < 8, "before each of them had its turn"
+    wait_until(lambda: hand.says(pull) == "VERIFIED", "cancelled in the end")
+
+
+def test_false_is_no_quantity_and_one_symbol_is_listed_once(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    held: list[dict[str, object]] = [{"symbol": "AAPL", "qty": False}]
+    venue.answer = lambda method, path: (200, held) if path == "/v2/positions" else None
+    pull = hand.pull("L4")
+    wait_until(lambda: "can not be read" in hand.verdict.get(pull, {}).get("why", ""), "no position is hidden")
+    held[:] = [{"symbol": "AAPL", "qty": "7"}, {"symbol": "AAPL", "qty": "0"}]
+    wait_until(lambda: "listed twice" in hand.verdict[pull]["why"], "nor behind another row")
+    assert closes(venue) == 0
 
 
 def test_an_answer_that_breaks_the_reader_does_not_end_the_watch(venue: ScriptedVenue, hand: ScriptedHand) -> None:
@@ -290,6 +361,33 @@ def test_nothing_is_closed_on_what_was_read_before_the_lock_was_had(
     assert closes(venue) == 0
 
 
+def test_a_hand_that_waits_for_another_leaves_its_closes_alone(
+    tmp_path: Path, venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    """Outside the session a close rests for hours: cancelled by the second hand it would never fill."""
+
+    def resting(symbol: str) -> dict[str, str]:
+        made = venue.closed_by(symbol, venue.positions[symbol])
+        venue.open[made["id"]] = made
+        return made
+
+    venue.closing = resting
+    venue.positions["AAPL"] = "7"
+    first = hand.pull("L4")
+    wait_until(lambda: closes(venue) == 1, "the close rests")
+    with ScriptedHand(tmp_path, venue, hand="direct") as other:
+        second = other.pull("L4")
+        wait_until(lambda: "another hand" in other.verdict.get(second, {}).get("why", ""), "it waits for the first")
+        wait_until(lambda: venue.open, "closed again, where its first look had come before it knew of the first hand")
+        resting_one, seen = set(venue.open), looks(venue)
+        wait_until(lambda: looks(venue) > seen + 8, "both look, again and again")
+        assert set(venue.open) == resting_one
+        assert not venue.suspended
+        venue.open.clear()
+        venue.positions.clear()
+        wait_until(lambda: hand.says(first) == other.says(second) == "VERIFIED", "it filled")
+
+
 LOCK_ON_A_BAD_DISK = """
 import subprocess, sys
 from console.cord.lock import CordLock
@@ -304,7 +402,8 @@ if how == "full":
     except OSError:
         pass
 else:
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
 print([lock.acquire(), lock.beat(), late.acquire() != "", lock.release(), late.acquire()])
 """
 
@@ -349,6 +448,40 @@ def test_no_line_on_its_socket_makes_the_cord_deaf(tmp_path: Path, venue: Script
         wait_until(lambda: any(entry["id"] == request.id for entry in standing(str(tmp_path)) or []), "the latch")
     finally:
         cord.stop()
+
+
+def test_idle_connections_keep_no_pull_out(tmp_path: Path, venue: ScriptedVenue) -> None:
+    """A script that leaks its connections, or means harm: the oldest that say nothing are sent away."""
+    cord = CordThread(ScriptedHand(tmp_path, venue).executor.plan, lambda kind, data, actor: None)
+    cord.start()
+    idle: list[socket.socket] = []
+
+    def connect() -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(tmp_path / "cord.sock"))  # without a time limit it waits for its turn
+        connection.settimeout(20)
+        return connection
+
+    def pull() -> socket.socket:
+        connection = connect()
+        connection.sendall(PullRequest(level="L3", scope="desk", deadline=1 << 62).line())
+        wait_until(lambda: b"heard" in connection.recv(4096), "the pull is heard")
+        return connection
+
+    try:
+        first = pull()
+        idle += [connect() for _ in range(2 * MOST_LISTENERS)]
+        pull().close()
+        wait_until(lambda: not idle[0].recv(4096), "the oldest idle one was sent away")
+        first.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while told := first.recv(65536):
+                assert told
+            pytest.fail("who listens to a pull was sent away before those who say nothing")
+    finally:
+        cord.stop()
+        for connection in idle:
+            connection.close()
 
 
 def test_a_reason_of_any_bytes_is_carried_to_the_end(tmp_path: Path, venue: ScriptedVenue) -> None:
@@ -409,7 +542,7 @@ async def test_a_console_without_a_guard_says_what_of_the_journal_it_can_not_rea
     journal.path.write_bytes(journal.path.read_bytes().replace(b"two", b"too"))
     async for update in GuardClient(tmp_path).updates():
         if isinstance(update, Detached):
-            assert "guard.jsonl is not read beyond line 2" in update.why
+            assert "guard.jsonl is damaged at line 2" in update.why
             break
 
 
@@ -429,6 +562,31 @@ def test_a_guard_whose_journal_is_damaged_starts_halted(tmp_path: Path) -> None:
         (desk.state_dir / "cord.latch").unlink()
         assert desk.http("GET", "/gate")[1]["state"] == "HALTED", "what the gate was is not known"
         assert "guard.jsonl:2" in desk.guard_log
+
+
+def test_a_pull_behind_the_damage_is_found_and_a_halt_that_was_resumed_does_not_come_back(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+
+    def write(*events: Event) -> None:
+        journal = JournalWriter(folder, "guard")
+        for event in events:
+            journal.append(event, "ana").result(30)
+        journal.close()
+
+    pulled = Pulled("p1", "L3", "desk", "", "cli", "guard", ("sim1",))
+    write(GuardStopped("one"), GuardStopped("two"), pulled)
+    path = folder / "guard.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"two", b"too"))
+    found = recover(folder)
+    assert list(found.state.pulls) == ["p1"]
+    halt = found.halt("guard")
+    assert "guard.jsonl:2" in halt
+    write(GateChanged(GateState.HALTED, Decimal(0), halt, {}, halt))
+    assert recover(folder).halt("guard") == "", "known by now"
+    assert recover(folder).state.nameless == halt, "and shut until somebody resumes"
+    write(GateChanged(GateState.OPEN, Decimal(1), "resumed", {}, ""))
+    again = recover(folder)
+    assert (again.halt("guard"), again.state.nameless) == ("", "")
 
 
 def test_a_guard_that_can_not_write_its_address_takes_its_post_all_the_same(tmp_path: Path) -> None:
