@@ -101,7 +101,7 @@ class DeskConfig:
 
 
 def load(path: Path) -> DeskConfig:
-    """Read a desk.yaml. Raises ConfigError, `FILE:LINE: what is wrong; what is expected`, at the first thing wrong:
+    """Read a desk.yaml. Raises ConfigError, `FILE:LINE:COLUMN: what is wrong; what is expected`, at the first thing wrong:
     also where a key file is missing, can be reached by others, or holds no keys."""
     path = path.absolute()
     try:
