@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from console.desk.trigger import TriggerSpec, spec_from
-from console.shipped import shipped
+from console.desk.trigger import TriggerSpec
+from console.runbooks.kinds import TRIGGER
+from console.runbooks.library import Library
+from console.runbooks.lint import sound
 from console.strict_yaml import Table
 
 LEAST_SILENCE = Decimal(30)
@@ -13,7 +15,7 @@ LEAST_SILENCE = Decimal(30)
 
 def catalogue(limits: Mapping[str, Decimal]) -> tuple[TriggerSpec, ...]:
     """All triggers, those included that the guard can not watch yet. Raises YamlError."""
-    return shipped("triggers.yaml", "trigger", spec_from, limits)
+    return tuple(spec.under(limits) for spec in sound(Library(), TRIGGER, limits))
 
 
 def armed(told: Table, limits: Mapping[str, Decimal], mode: str) -> tuple[TriggerSpec, ...]:

@@ -6,16 +6,18 @@ from decimal import Decimal
 
 from console.desk import events as ev
 from console.desk.metrics import Metric, closed, metric_for, session_as_of
-from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
+from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level
 from console.guard.hub import Hub
-from console.shipped import shipped
+from console.runbooks.kinds import MONITOR
+from console.runbooks.library import Library
+from console.runbooks.lint import sound
 
 SHOWN_EVERY = 1.0
 
 
-def load_monitors(limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
-    """The monitors of runbooks/monitors.yaml under the desk's limits. Raises YamlError."""
-    return shipped("monitors.yaml", "monitor", spec_from, limits)
+def load_monitors(library: Library, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
+    """The monitors that can be measured, under the desk's limits. Raises YamlError."""
+    return tuple(spec.under(limits) for spec in sound(library, MONITOR, limits) if not spec.unwatched)
 
 
 class Monitors:

@@ -27,6 +27,7 @@ from console.desk.pull import GateState
 from console.desk.state import DeskState, fold
 from console.desk.words import signed
 from console.guard.monitors import load_monitors
+from console.runbooks.library import Library
 
 LIMITS = {
     "daily_loss_pct": Decimal(3),
@@ -35,7 +36,7 @@ LIMITS = {
     "errors_per_minute": Decimal(10),
 }
 START = 1_800_000_000 * SECOND  # the beginning of a minute
-SPECS = {spec.id: spec for spec in load_monitors(LIMITS)}
+SPECS = {spec.id: spec for spec in load_monitors(Library(), LIMITS)}
 
 
 class Desk:
