@@ -29,6 +29,10 @@ class ConfigError(Exception):
     """Something a person has to mend before the desk can be used; the message says where and how."""
 
 
+class NoDesk(ConfigError):
+    """There is none, and none was asked for by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class VenueConfig:
     """A venue. `keys` is the key file, None where the keys come from the environment; `timeout` in seconds."""
@@ -307,7 +311,7 @@ def find(desk: str | None = None) -> Path:
     except PermissionError as error:
         raise ConfigError(f"{error.filename}: desks may lie there, but it can not be read; {NOT_YOURS}") from None
     if not found:
-        raise ConfigError(
+        raise NoDesk(
             "there is no desk yet: `andon demo` starts a simulated one, `andon init DIR` writes a desk.yaml, and "
             "--desk names one that lies elsewhere"
         )

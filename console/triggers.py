@@ -6,7 +6,6 @@ from decimal import Decimal
 from console.desk.trigger import TriggerSpec
 from console.runbooks.kinds import TRIGGER
 from console.runbooks.library import Library
-from console.runbooks.lint import sound
 from console.strict_yaml import Table
 
 LEAST_SILENCE = Decimal(30)
@@ -15,7 +14,7 @@ LEAST_SILENCE = Decimal(30)
 
 def catalogue(limits: Mapping[str, Decimal]) -> tuple[TriggerSpec, ...]:
     """All triggers, those included that the guard can not watch yet. Raises YamlError."""
-    return tuple(spec.under(limits) for spec in sound(Library(), TRIGGER, limits))
+    return tuple(spec.under(limits) for spec in Library(None, limits).sound(TRIGGER))
 
 
 def armed(told: Table, limits: Mapping[str, Decimal], mode: str) -> tuple[TriggerSpec, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from console.desk import events as ev
 from console.desk.metrics import Metric, closed, metric_for, session_as_of
@@ -10,14 +11,14 @@ from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, lev
 from console.guard.hub import Hub
 from console.runbooks.kinds import MONITOR
 from console.runbooks.library import Library
-from console.runbooks.lint import sound
 
 SHOWN_EVERY = 1.0
 
 
-def load_monitors(library: Library, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
-    """The monitors that can be measured, under the desk's limits. Raises YamlError."""
-    return tuple(spec.under(limits) for spec in sound(library, MONITOR, limits) if not spec.unwatched)
+def load_monitors(own: Path | None, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
+    """The monitors that can be measured, ours and those of the desk's own runbooks, under its limits. Raises
+    YamlError."""
+    return tuple(spec.under(limits) for spec in Library(own, limits).sound(MONITOR) if not spec.unwatched)
 
 
 class Monitors:

@@ -54,7 +54,7 @@ from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
-from console.runbooks.library import OWN_FOLDER, Library
+from console.runbooks.library import OWN_FOLDER
 from console.strict_yaml import YamlError
 
 BEAT_SECONDS = 0.5
@@ -84,7 +84,7 @@ class Guard:
         port = http_port if http_port is not None else None if config.http is None else config.http.port
         try:
             self._instance = Instance(self.folder)
-            self.specs = load_monitors(Library(config.path.parent / OWN_FOLDER), config.limits.by_name)
+            self.specs = load_monitors(config.path.parent / OWN_FOLDER, config.limits.by_name)
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")

@@ -20,7 +20,7 @@ from console.desk.policy import (
     Tier,
     Triage,
 )
-from console.desk.procedure import Checklist, Playbook, Procedure, RollbackPlan
+from console.desk.procedure import Checklist, Playbook, Procedure, RollbackPlan, Runnable
 from console.desk.runbook import Spec
 from console.desk.tree import Tree
 from console.desk.trigger import TriggerSpec
@@ -73,7 +73,7 @@ LOG = Kind("log", "log.yaml", LogField)
 KPI = Kind("kpi", "kpis.yaml", Kpi)
 PRINCIPLE = Kind("principle", "principles.yaml", Principle)
 
-RUNNABLE = (PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK)
+RUNNABLE: tuple[Kind[Runnable], ...] = (PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK)
 """What is done step by step. Their ids are one family: `andon procedure` takes any of them."""
 
 KINDS: dict[str, Kind[Spec]] = {

@@ -4,8 +4,9 @@ A file is read when somebody asks for its kind, and read again only when its byt
 takes nothing else down: `shelf` gives what is right beside what is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -15,26 +16,28 @@ from msgspec import inspect
 
 from console.desk.runbook import Spec, version
 from console.runbooks.kinds import Kind, kind_at
-from console.runbooks.reader import Reader
+from console.runbooks.reader import Reader, at
+from console.runbooks.rules import faults
 from console.strict_yaml import Node, YamlError, parse_bytes
 
 S = TypeVar("S", bound=Spec)
+S_co = TypeVar("S_co", bound=Spec, covariant=True)
 OWN_FOLDER = "runbooks"
 """What a desk's own folder is called, beside its desk.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
-class Document(Generic[S]):
+class Document(Generic[S_co]):
     """A document, where it was written, and what it replaces. `version` tells one content from another."""
 
     kind: str
     id: str
-    spec: S
+    spec: S_co
     version: str
     path: Path
     node: Node
     own: bool
-    replaced: "Document[S] | None" = None
+    replaced: "Document[S_co] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,59 @@ def shipped_folder() -> Path:
 
 
 class Library:
-    """The runbooks of a desk whose own folder is `own`; ours alone without one, or where it does not exist."""
+    """The runbooks of a desk whose own folder is `own`; ours alone without one, or where it does not exist. `limits`
+    are the desk's, by which its monitors are judged."""
 
-    def __init__(self, own: Path | None = None) -> None:
+    def __init__(self, own: Path | None, limits: Mapping[str, Decimal]) -> None:
         self.own = own
+        self._limits = limits
 
     def shelf(self, kind: Kind[S]) -> Shelf[S]:
-        """Everything of a kind, and what is wrong with the rest. Never raises for what a file holds."""
+        """Everything of a kind that is fit for use, and what is wrong with the rest. Where one of the desk's own is not
+        fit, ours stays. Never raises for what a file holds."""
         shelf: Shelf[S] = Shelf()
         for folder in (shipped_folder(), self.own) if kind.overlaid else (shipped_folder(),):
             if folder is not None:
-                _put(shelf, kind, folder, own=folder is self.own)
+                self._put(shelf, kind, folder)
         return shelf
+
+    def sound(self, kind: Kind[S]) -> tuple[S, ...]:
+        """The documents of a kind, in order, for somebody who can not do with less than all of them. Raises YamlError
+        at the first thing wrong."""
+        shelf = self.shelf(kind)
+        if shelf.found:
+            raise shelf.found[0]
+        return tuple(document.spec for document in shelf.documents.values())
+
+    def _put(self, shelf: Shelf[S], kind: Kind[S], folder: Path) -> None:
+        here: dict[str, Document[S]] = {}
+        for path in files(kind, folder):
+            file = read_file(path, kind)
+            shelf.files.append(file)
+            shelf.found += file.found
+            for spec, node in file.specs:
+                wrong = list(self._wrong(kind, path, spec, node, here))
+                shelf.found += wrong
+                if not wrong:
+                    before = shelf.documents.get(spec.id)
+                    own = folder is self.own
+                    here[spec.id] = Document(kind.name, spec.id, spec, version(spec), path, node, own, before)
+        shelf.documents |= here
+
+    def _wrong(
+        self, kind: Kind[S], path: Path, spec: Any, node: Node, here: Mapping[str, Document[S]]
+    ) -> Iterator[YamlError]:
+        name = at(node, ("id",))
+        if not kind.listed and spec.id != path.stem:
+            why = f"the file is named {path.name}, its id is {spec.id!r}; {spec.id}.yaml is expected as its name"
+            yield error_at(path, name, why)
+        if spec.id in here:
+            first = at(here[spec.id].node, ("id",)).line
+            yield error_at(
+                path, name, f"a second {kind.name} has the id {spec.id!r} (first in line {first}); expected once"
+            )
+        for fault in faults(spec, self._limits):
+            yield error_at(path, at(node, fault.path), f"{kind.name} {spec.id!r}: {fault.why}")
 
     def strangers(self) -> Iterator[YamlError]:
         """Files in the desk's own folder that nobody would read."""
@@ -88,27 +132,6 @@ class Library:
                 yield YamlError(path, 1, 1, why)
             elif not kind.overlaid:
                 yield YamlError(path, 1, 1, f"a desk has no {kind.place} of its own; {kind.instead}")
-
-
-def _put(shelf: Shelf[S], kind: Kind[S], folder: Path, *, own: bool) -> None:
-    here: dict[str, Document[S]] = {}
-    for path in files(kind, folder):
-        file = read_file(path, kind)
-        shelf.files.append(file)
-        shelf.found += file.found
-        for spec, node in file.specs:
-            if not kind.listed and spec.id != path.stem:
-                why = f"the file is named {path.name}, its id is {spec.id!r}; {spec.id}.yaml is expected as its name"
-                shelf.found.append(_error(path, _id_of(node), why))
-            elif spec.id in here:
-                first = here[spec.id]
-                where = f"first in line {_id_of(first.node).line}" if first.path == path else f"first in {first.path}"
-                why = f"a second {kind.name} has the id {spec.id!r} ({where}); expected once"
-                shelf.found.append(_error(path, _id_of(node), why))
-            else:
-                before = shelf.documents.get(spec.id)
-                here[spec.id] = Document(kind.name, spec.id, spec, version(spec), path, node, own, before)
-    shelf.documents |= here
 
 
 def files(kind: Kind[Spec], folder: Path) -> list[Path]:
@@ -157,9 +180,5 @@ def _called(kind: Kind[Spec], entry: Node) -> str:
     return f"{kind.name} {name.value!r}" if name is not None and isinstance(name.value, str) else f"the {kind.name}"
 
 
-def _id_of(node: Node) -> Node:
-    return node.value["id"] if isinstance(node.value, dict) else node
-
-
-def _error(path: Path, node: Node, why: str) -> YamlError:
+def error_at(path: Path, node: Node, why: str) -> YamlError:
     return YamlError(path, node.line, node.column, why)

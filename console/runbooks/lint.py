@@ -1,23 +1,13 @@
 """Everything that is wrong with a desk's runbooks, each at its place: first in the files, then between them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
-from typing import Any, TypeVar
 
-from console.desk.cadence import Holidays
-from console.desk.metrics import metric_for
-from console.desk.monitor import MonitorSpec
-from console.desk.runbook import Fault, Spec, placeholders
-from console.desk.tree import PROBES, Tree
-from console.desk.trigger import TriggerSpec
-from console.runbooks.kinds import KINDS, PLACEHOLDER, RUNNABLE, Kind
-from console.runbooks.library import Document, File, Library, Shelf
+from console.desk.runbook import Spec, placeholders
+from console.runbooks.kinds import KINDS, PLACEHOLDER, RUNNABLE
+from console.runbooks.library import Document, File, Library, Shelf, error_at
 from console.runbooks.reader import at
-from console.strict_yaml import Node, YamlError, meant
-
-S = TypeVar("S", bound=Spec)
+from console.strict_yaml import YamlError, meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +20,7 @@ class Report:
     documents: int
 
 
-def lint(library: Library, limits: Mapping[str, Decimal]) -> Report:
+def lint(library: Library) -> Report:
     """Reads and compares everything. Never raises for what a file holds."""
     shelves = {name: library.shelf(kind) for name, kind in KINDS.items()}
     documents = [document for shelf in shelves.values() for document in shelf.documents.values()]
@@ -40,8 +30,6 @@ def lint(library: Library, limits: Mapping[str, Decimal]) -> Report:
         for file in shelf.files:
             found += _references(file, shelves)
             found += _templates(file, shelves[PLACEHOLDER.name])
-    for document in documents:
-        found += _within(document, limits)
     found += _family(shelves)
     own = tuple(document for document in documents if document.own)
     return Report(
@@ -52,26 +40,17 @@ def lint(library: Library, limits: Mapping[str, Decimal]) -> Report:
     )
 
 
-def sound(library: Library, kind: Kind[S], limits: Mapping[str, Decimal]) -> tuple[S, ...]:
-    """The documents of a kind, in order, for somebody who can not do with less than all of them. Raises YamlError at
-    the first thing wrong."""
-    shelf = library.shelf(kind)
-    for error in (*shelf.found, *(error for each in shelf.documents.values() for error in _within(each, limits))):
-        raise error
-    return tuple(document.spec for document in shelf.documents.values())
-
-
 def _references(file: File, shelves: Mapping[str, Shelf[Spec]]) -> Iterator[YamlError]:
     """Names of documents that there are not."""
     for kind, name, node in file.references:
         if not kind:
             kind, _, name = name.partition(":")
             if kind not in KINDS:
-                yield _error(file.path, node, f"there is no kind {kind!r} of runbook; {meant(kind, KINDS)}")
+                yield error_at(file.path, node, f"there is no kind {kind!r} of runbook; {meant(kind, KINDS)}")
                 continue
         if name not in shelves[kind].documents:
             why = f"there is no {kind} {name!r}; {meant(name, shelves[kind].documents)}"
-            yield _error(file.path, node, why)
+            yield error_at(file.path, node, why)
 
 
 def _templates(file: File, known: Shelf[Spec]) -> Iterator[YamlError]:
@@ -80,42 +59,11 @@ def _templates(file: File, known: Shelf[Spec]) -> Iterator[YamlError]:
         try:
             unknown = [name for name in placeholders(template) if name not in known.documents]
         except ValueError as error:
-            yield _error(file.path, node, f"the braces do not match up: {error}; a brace itself is written twice")
+            yield error_at(file.path, node, f"the braces do not match up: {error}; a brace itself is written twice")
             continue
         for name in dict.fromkeys(unknown):
             why = f"there is no placeholder {{{name}}}; {meant(name, known.documents)}"
-            yield _error(file.path, node, why)
-
-
-def _within(document: Document[Any], limits: Mapping[str, Decimal]) -> Iterator[YamlError]:
-    """What one document's own rules say of it."""
-    for fault in _faults(document.spec, limits):
-        yield _error(document.path, at(document.node, fault.path), f"{document.kind} {document.id!r}: {fault.why}")
-
-
-def _faults(spec: Spec, limits: Mapping[str, Decimal]) -> Iterator[Fault]:
-    match spec:
-        case Tree():
-            yield from spec.faults()
-            for name, question in spec.questions.items():
-                if question.probe is not None and question.probe not in PROBES:
-                    why = f"there is no probe {question.probe!r}; {meant(question.probe, PROBES)}"
-                    yield Fault(("questions", name, "probe"), why)
-        case Holidays():
-            yield from spec.faults()
-        case MonitorSpec():
-            yield from _refused(("limit",), lambda: spec.under(limits))
-            if not spec.unwatched:
-                yield from _refused(("metric",), lambda: metric_for(spec.metric, 0.0, limits))
-        case TriggerSpec():
-            yield from _refused(("limit",), lambda: spec.under(limits))
-
-
-def _refused(path: tuple[str, ...], make: Callable[[], object]) -> Iterator[Fault]:
-    try:
-        make()
-    except ValueError as error:
-        yield Fault(path, str(error))
+            yield error_at(file.path, node, why)
 
 
 def _family(shelves: Mapping[str, Shelf[Spec]]) -> Iterator[YamlError]:
@@ -128,8 +76,4 @@ def _family(shelves: Mapping[str, Shelf[Spec]]) -> Iterator[YamlError]:
                 why = (
                     f"a {first.kind} has the id {document.id!r}, too ({first.path}); each that can be run needs its own"
                 )
-                yield _error(document.path, at(document.node, ("id",)), why)
-
-
-def _error(path: Path, node: Node, why: str) -> YamlError:
-    return YamlError(path, node.line, node.column, why)
+                yield error_at(document.path, at(document.node, ("id",)), why)

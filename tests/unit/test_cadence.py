@@ -1,18 +1,14 @@
-"""The cadence: when a gate is due, by sessions, weekends and holidays; and the holidays, computed anew by their rule."""
+"""The cadence: when a gate is due, by sessions, weekends and holidays; and the holidays, computed anew by rule."""
 
 from datetime import date, timedelta
-from typing import Literal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from console.desk.cadence import Attestation, Gate, Holidays, Standing, State, due_in_period, standing
 from console.desk.runbook import CadenceId
 from console.runbooks.kinds import CALENDAR, GATE
 from console.runbooks.library import Library
 
-SHIPPED = Library()
+SHIPPED = Library(None, {})
 GATES = {name: document.spec for name, document in SHIPPED.shelf(GATE).documents.items()}
 NEW_YORK = SHIPPED.shelf(CALENDAR).documents["xnys"].spec
 SINCE = date(2026, 11, 2)  # a Monday
