@@ -61,7 +61,9 @@ def parse(text: str, path: Path) -> Node:
         tab = _tab_before(text, line)
         if tab:
             raise YamlError(path, line, tab, "a tab stands here; YAML is indented with blanks") from None
-        raise YamlError(path, line, column, f"this is not YAML: {error.problem or error.context}") from None
+        problem = error.problem or error.context or ""
+        instead = next((f"; {hint}" for what, hint in _HINTS.items() if what in problem), "")
+        raise YamlError(path, line, column, f"this is not YAML: {problem}{instead}") from None
     except yaml.YAMLError as error:
         raise YamlError(path, 1, 1, f"this is not YAML: {str(error).splitlines()[0]}") from None
 
@@ -93,6 +95,14 @@ def _tab_before(text: str, line: int) -> int:
 
 
 _NO_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_HINTS = {
+    "mapping values are not allowed": "a text that holds a colon and a blank stands in quotes or behind >-",
+    "unknown escape character": "in double quotes a backslash is doubled",
+    "did not find expected key": "a quote or a bracket above may be open, or a line may be indented too far",
+    "did not find expected ',' or ']'": "a bracket is open",
+    "did not find expected ',' or '}'": "a brace is open",
+    "unexpected end of stream": "a quote is open",
+}
 _INDENT = re.compile(r"[ \t]+")
 
 

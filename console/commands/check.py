@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, DeskConfig, Limits, NoDesk, find, load
 from console.runbooks.kinds import KINDS, kind_at
-from console.runbooks.library import OWN_FOLDER, Library
+from console.runbooks.library import OWN_FOLDER, Library, shipped_folder
 from console.runbooks.lint import Report, lint
 from console.strict_yaml import meant
 
@@ -28,8 +28,11 @@ def check(path: str | None, desk: str | None, *, as_json: bool) -> int:
     """Prints every mistake, or what was understood. Raises ConfigError where there is nothing to check."""
     asked = _asked(path, desk)
     config, problem = _desk(asked.desk)
-    report = lint(Library(asked.own, (config.limits if config else Limits()).by_name))
-    found = [error for error in report.found if asked.only is None or error.path == asked.only]
+    own = (
+        None if asked.own and asked.own.resolve() == shipped_folder().resolve() else asked.own
+    )  # ours, asked for by path
+    report = lint(Library(own, (config.limits if config else Limits()).by_name))
+    found = [error for error in report.found if asked.only is None or error.path.resolve() == asked.only.resolve()]
     wrong = [*([problem] if problem else []), *map(str, found)]
     if as_json:
         places = [{"file": each.path, "line": each.line, "column": each.column, "why": each.why} for each in found]

@@ -39,20 +39,36 @@ def _as_steps(texts: tuple[str, ...]) -> tuple[Step, ...]:
     return tuple(Step(do=text) for text in texts)
 
 
-class Procedure(Spec, frozen=True):
+class _Runnable(Spec, frozen=True):
+    """What can be run. `ordered` says whether its steps have to be done one after the other."""
+
+    ordered: ClassVar[bool]
+
+    id: Id
+    title: Text
+    see: Refs = ()
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        raise NotImplementedError
+
+    @property
+    def refs(self) -> Refs:
+        """Everything that it refers to as a whole."""
+        return self.see
+
+
+class Procedure(_Runnable, frozen=True, kw_only=True):
     """`frequency` is how often it comes up, in words; `at_least` how often it has to be done or practised."""
 
     ordered: ClassVar[bool] = True
 
-    id: Id
     category: Literal["DEPLOY", "ROLLBACK", "INCIDENT", "DRIFT", "BROKER"]
-    title: Text
     frequency: Text
     trigger: Texts
     steps: Steps
     verify: Texts
     at_least: CadenceId | None = None
-    see: Refs = ()
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -81,17 +97,14 @@ class Phase(Spec, frozen=True):
 Phases = Annotated[tuple[Phase, ...], Meta(min_length=1, description="a list of phases, at least one")]
 
 
-class Checklist(Spec, frozen=True):
+class Checklist(_Runnable, frozen=True, kw_only=True):
     """Things that are ticked off, in phases."""
 
     ordered: ClassVar[bool] = False
 
-    id: Id
-    title: Text
     when: Text
     phases: Phases
     severity: SeverityId | None = None
-    see: Refs = ()
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -112,13 +125,11 @@ class Case(Spec, frozen=True):
     steps: Steps
 
 
-class Playbook(Spec, frozen=True):
+class Playbook(_Runnable, frozen=True, kw_only=True):
     """What to do about one kind of trouble. Only what its source knows is there."""
 
     ordered: ClassVar[bool] = False
 
-    id: Id
-    title: Text
     trigger: Texts
     purpose: Text | None = None
     severity: SeverityId | None = None
@@ -131,7 +142,6 @@ class Playbook(Spec, frozen=True):
     tiers: tuple[TierId, ...] = ()
     messages: tuple[MessageId, ...] = ()
     post_incident: tuple[Step, ...] = ()
-    see: Refs = ()
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -144,17 +154,18 @@ class Playbook(Spec, frozen=True):
         )
         return tuple(part for part in parts if part.steps)
 
+    @property
+    def refs(self) -> Refs:
+        return (*self.see, *(f"tier:{each}" for each in self.tiers), *(f"message:{each}" for each in self.messages))
 
-class RollbackPlan(Spec, frozen=True):
+
+class RollbackPlan(_Runnable, frozen=True, kw_only=True):
     """The way back to a former state, with commands to fill in."""
 
     ordered: ClassVar[bool] = True
 
-    id: Id
-    title: Text
     steps: Steps
     when: Text | None = None
-    see: Refs = ()
 
     @property
     def sections(self) -> tuple[Section, ...]:

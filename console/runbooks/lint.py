@@ -41,27 +41,28 @@ def lint(library: Library) -> Report:
 
 
 def _references(file: File, shelves: Mapping[str, Shelf[Spec]]) -> Iterator[YamlError]:
-    """Names of documents that there are not."""
+    """Names of documents that there are not. A kind with something wrong in it is not asked: what it lacks may be what
+    is wrong."""
     for kind, name, node in file.references:
         if not kind:
             kind, _, name = name.partition(":")
             if kind not in KINDS:
                 yield error_at(file.path, node, f"there is no kind {kind!r} of runbook; {meant(kind, KINDS)}")
                 continue
-        if name not in shelves[kind].documents:
+        if name not in shelves[kind].documents and not shelves[kind].found:
             why = f"there is no {kind} {name!r}; {meant(name, shelves[kind].documents)}"
             yield error_at(file.path, node, why)
 
 
 def _templates(file: File, known: Shelf[Spec]) -> Iterator[YamlError]:
-    """Placeholders that nobody could fill."""
+    """Placeholders that nobody could fill; as with references."""
     for template, node in file.templates:
         try:
             unknown = [name for name in placeholders(template) if name not in known.documents]
         except ValueError as error:
             yield error_at(file.path, node, f"the braces do not match up: {error}; a brace itself is written twice")
             continue
-        for name in dict.fromkeys(unknown):
+        for name in dict.fromkeys(unknown) if not known.found else ():
             why = f"there is no placeholder {{{name}}}; {meant(name, known.documents)}"
             yield error_at(file.path, node, why)
 

@@ -27,7 +27,7 @@ def procedure_page(spec: Runnable, version: str) -> Iterator[str]:
         yield "ESCALATE WHEN"
         for text in spec.escalate_when:
             yield from _wrapped(text, "  – ")
-    yield from _see("See also", spec.see)
+    yield from _see("See also", spec.refs)
     yield from _foot()
 
 
