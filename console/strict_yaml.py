@@ -136,7 +136,7 @@ class _Builder:
                 root = self._node(next(self._events), 1)
         return root
 
-    def _node(self, event: yaml.Event, depth: int) -> Node:
+    def _node(self, event: yaml.Event, depth: int, *, key: bool = False) -> Node:
         line, column = _start(event)
         if depth > DEEPEST:
             self._fail(event, f"more than {DEEPEST} levels lie in one another here; write it flatter")
@@ -147,7 +147,7 @@ class _Builder:
             self._fail(event, f"the tag {tag} is not used here; write the plain value")
         if isinstance(event, yaml.ScalarEvent):
             plain = event.implicit[0] and not event.style
-            return Node(self._plain(event) if plain else event.value, line, column)
+            return Node(self._plain(event, key=key) if plain else event.value, line, column)
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
             while not isinstance(inner := next(self._events), yaml.SequenceEndEvent):
@@ -158,7 +158,7 @@ class _Builder:
     def _mapping(self, line: int, column: int, depth: int) -> Node:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._node(event, depth + 1)
+            key = self._node(event, depth + 1, key=True)
             if not isinstance(key.value, str):
                 self._fail(event, "a key must be text; put it in quotes")
             if key.value in entries:
@@ -169,11 +169,11 @@ class _Builder:
             entries[key.value] = Node(value.value, key.line, at, key.column)
         return Node(entries, line, column)
 
-    def _plain(self, event: yaml.ScalarEvent) -> Scalar:
+    def _plain(self, event: yaml.ScalarEvent, *, key: bool) -> Scalar:
         text = str(event.value)
         for pattern, what, instead in _GUESSED:
             if pattern.fullmatch(text):
-                self._fail(event, f"{text!r} without quotes is {what}; {instead}")
+                self._fail(event, f"{text!r} without quotes is {what}; {'put it in quotes' if key else instead}")
         if text in ("", "~", "null"):
             return None
         if text in ("true", "false"):
@@ -341,15 +341,17 @@ def meant(word: str, known: Iterable[str]) -> str:
     """What is expected in place of a word that is not known: the one that is probably meant, else all there are."""
     known = list(known)
     near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known) or '(none there are)'} is expected"
+    if not known:
+        return "there are none yet"
+    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)} is expected"
 
 
 def told(node: Node) -> str:
     """A value as a message names it."""
     if isinstance(node.value, dict):
-        return "a mapping"
+        return "a mapping" if node.value else "an empty mapping"
     if isinstance(node.value, list):
-        return "a list"
+        return "a list" if node.value else "an empty list"
     if node.value is None:
         return "empty"
     if isinstance(node.value, bool):

@@ -94,7 +94,7 @@ class Phase(Spec, frozen=True):
         return Section(self.title, self.steps, self.clock)
 
 
-Phases = Annotated[tuple[Phase, ...], Meta(min_length=1, description="a list of phases, at least one")]
+Phases = Annotated[tuple[Phase, ...], Meta(min_length=1, description="a list of at least one phase")]
 
 
 class Checklist(_Runnable, frozen=True, kw_only=True):

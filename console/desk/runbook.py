@@ -38,7 +38,7 @@ Ref = Annotated[
     ),
 ]
 Refs = tuple[Ref, ...]
-Texts = Annotated[tuple[Text, ...], Meta(min_length=1, description="a list of texts, at least one")]
+Texts = Annotated[tuple[Text, ...], Meta(min_length=1, description="a list of at least one text")]
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]* (s|min|h|d)$", description="a span of time such as 30 s, 5 min, 4 h or 90 d")
 ]
@@ -79,7 +79,7 @@ class Step(Spec, frozen=True):
     see: Refs = ()
 
 
-Steps = Annotated[tuple[Step, ...], Meta(min_length=1, description="a list of steps (`- do: …`), at least one")]
+Steps = Annotated[tuple[Step, ...], Meta(min_length=1, description="a list of at least one step (`- do: …`)")]
 
 
 class Fault(NamedTuple):
@@ -96,10 +96,15 @@ def version(spec: Spec) -> str:
 
 def placeholders(template: str) -> Iterator[str]:
     """The names in braces, in order; `{{` and `}}` are braces. Raises ValueError for a brace that is neither."""
-    for _, name, spec, conversion in string.Formatter().parse(template):
+    expected = "{name} is expected, and {{ or }} for a brace itself"
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError:
+        raise ValueError(f"a brace has no partner; {expected}") from None
+    for _, name, spec, conversion in parts:
         if name is not None:
             if spec or conversion or not name.isidentifier():
-                raise ValueError(f"{{{name}}} is no placeholder; {{name}} is expected, and {{{{ for a brace itself")
+                raise ValueError(f"{{{name}}} is no placeholder; {expected}")
             yield name
 
 

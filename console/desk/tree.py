@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from console.desk.events import Plain
 from console.desk.pull import Level
-from console.desk.runbook import Fault, Id, Percent, Refs, Spec, Text, Texts, version
+from console.desk.runbook import ID, Fault, Id, Percent, Refs, Spec, Text, Texts, version
 
 Proof = Literal["root-cause", "reconciliation", "original-limits"]
 PROOFS: tuple[Proof, ...] = ("root-cause", "reconciliation", "original-limits")
@@ -21,13 +21,16 @@ PROBES: frozenset[str] = frozenset()
 """The live evidence that may propose an answer. The guard can not give any yet."""
 
 
+TargetId = Annotated[str, Meta(pattern=ID, description="the name of a question or a leaf")]
+
+
 class Question(Spec, frozen=True):
     """Asked with its reason; either answer names the question or the leaf it leads to. `proves` is what a yes shows."""
 
     ask: Text
     why: Text
-    yes: Id
-    no: Id
+    yes: TargetId
+    no: TargetId
     probe: Id | None = None
     proves: Proof | None = None
 

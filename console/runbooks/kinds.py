@@ -88,6 +88,5 @@ KINDS: dict[str, Kind[Spec]] = {
 
 def kind_at(path: PurePath) -> Kind[Spec] | None:
     """The kind of a file by where it lies in a runbooks folder; `path` is relative to that folder."""
-    return next(
-        (kind for kind in KINDS.values() if (path if kind.listed else path.parent) == PurePath(kind.place)), None
-    )
+    place = path if len(path.parts) == 1 else path.parent if path.suffix == ".yaml" else None
+    return next((kind for kind in KINDS.values() if PurePath(kind.place) == place), None)

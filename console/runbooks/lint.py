@@ -60,7 +60,7 @@ def _templates(file: File, known: Shelf[Spec]) -> Iterator[YamlError]:
         try:
             unknown = [name for name in placeholders(template) if name not in known.documents]
         except ValueError as error:
-            yield error_at(file.path, node, f"the braces do not match up: {error}; a brace itself is written twice")
+            yield error_at(file.path, node, str(error))
             continue
         for name in dict.fromkeys(unknown) if not known.found else ():
             why = f"there is no placeholder {{{name}}}; {meant(name, known.documents)}"

@@ -17,7 +17,9 @@ def schema(kind: Kind[Spec]) -> dict[str, Any]:
 
 
 def _as_written(part: Any) -> Any:
-    """A key that may be absent is never null, and a decimal is written as a number."""
+    """A key that may be absent is never null, a decimal is written as a number, and a description is one line."""
+    if isinstance(part, str):
+        return " ".join(part.split())
     if isinstance(part, list):
         return [_as_written(each) for each in part]
     if not isinstance(part, dict):

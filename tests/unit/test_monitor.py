@@ -210,7 +210,7 @@ def test_an_entry_without_a_threshold_or_with_an_unknown_limit_is_refused() -> N
         replace(some, threshold=None)
     with pytest.raises(ValueError, match="either 'threshold' or 'limit'"):
         replace(some, limit="orders_per_minute")
-    with pytest.raises(ValueError, match="no limit 'nothing'.*daily_loss_pct"):
+    with pytest.raises(ValueError, match=r"no limit 'nothing'.*daily_loss_pct"):
         replace(some, threshold=None, limit="nothing").under(LIMITS)
     with pytest.raises(ValueError, match=r"'says' has \{limit\} in it"):
         replace(some, says="> {limit}").under(LIMITS)
