@@ -137,6 +137,8 @@ def standing(gate: Gate, last: Attestation | None, *, since: date, today: date, 
     from which the desk keeps the cadence at all."""
     if last is None:
         due = due_in_period(gate.cadence, since, calendar)
+        if due < since:  # begun on the weekend after the period's last session
+            due = due_in_period(gate.cadence, _next_period(gate.cadence, since, calendar), calendar)
         return Standing(State.OVERDUE if today > due else State.DUE, due)
     if last.result == "failed":
         return Standing(State.FAILED, due_in_period(gate.cadence, last.day, calendar), last)

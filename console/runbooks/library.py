@@ -28,16 +28,20 @@ OWN_FOLDER = "runbooks"
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[S_co]):
-    """A document, where it was written, and what it replaces. `version` tells one content from another."""
+    """A document, where it was written, and what it replaces."""
 
     kind: str
     id: str
     spec: S_co
-    version: str
     path: Path
     node: Node
     own: bool
     replaced: "Document[S_co] | None" = None
+
+    @property
+    def version(self) -> str:
+        """Tells one content from another, wherever and however it is written."""
+        return version(self.spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Library:
                 if not wrong:
                     before = shelf.documents.get(spec.id)
                     own = folder is self.own
-                    here[spec.id] = Document(kind.name, spec.id, spec, version(spec), path, node, own, before)
+                    here[spec.id] = Document(kind.name, spec.id, spec, path, node, own, before)
         shelf.documents |= here
 
     def _wrong(

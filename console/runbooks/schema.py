@@ -18,8 +18,6 @@ def schema(kind: Kind[Spec]) -> dict[str, Any]:
 
 def _as_written(part: Any) -> Any:
     """A key that may be absent is never null, a decimal is written as a number, and a description is one line."""
-    if isinstance(part, str):
-        return " ".join(part.split())
     if isinstance(part, list):
         return [_as_written(each) for each in part]
     if not isinstance(part, dict):
@@ -27,6 +25,8 @@ def _as_written(part: Any) -> Any:
     if part.get("format") == "decimal":
         return {**{key: value for key, value in part.items() if key != "format"}, "type": "number"}
     made = {key: _as_written(value) for key, value in part.items() if (key, value) != ("default", None)}
+    if isinstance(made.get("description"), str):
+        made["description"] = " ".join(made["description"].split())
     kinds = [each for each in made.get("anyOf", []) if each != {"type": "null"}]
     if len(kinds) == 1:
         return {**{key: value for key, value in made.items() if key != "anyOf"}, **kinds[0]}
