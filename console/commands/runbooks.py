@@ -18,6 +18,8 @@ from console.runbooks.page import procedure_page, tree_page
 from console.strict_yaml import meant
 
 S = TypeVar("S", bound=Spec)
+FALLBACK = "xnys"
+"""The calendar of a desk whose venues are not asked for theirs."""
 
 
 def list_trees(options: argparse.Namespace) -> int:
@@ -59,7 +61,7 @@ def list_gates(options: argparse.Namespace, today: date | None = None) -> int:
     library = _library(options.desk)
     gates = _all(library, GATE)
     cadences = _all(library, CADENCE)
-    calendar = _all(library, CALENDAR)["xnys"].spec
+    calendar = _all(library, CALENDAR)[FALLBACK].spec
     day = today or datetime.now(UTC).date()
     in_order = [each.spec for cadence in cadences for each in gates.values() if each.spec.cadence == cadence]
     rows = [(gate, standing(gate, None, since=day, today=day, calendar=calendar)) for gate in in_order]

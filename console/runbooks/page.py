@@ -100,8 +100,8 @@ def _leaf(name: str, leaf: Leaf) -> Iterator[str]:
 
 def _step(number: int, step: Step) -> Iterator[str]:
     yield from _wrapped(step.do, f"  ☐ {number:>2}  ")
-    if step.command:
-        yield f"        $ {step.command}"
+    for line in (step.command or "").splitlines():
+        yield f"        $ {line}"
     yield from _see("        see ", step.see)
 
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from console.cli import main
 from console.config import Limits
-from console.runbooks.kinds import GATE, KINDS, MONITOR, PROCEDURE, TREE, kind_at
+from console.guard.monitors import load_monitors
+from console.runbooks.kinds import GATE, KINDS, PROCEDURE, TREE, kind_at
 from console.runbooks.library import Library, files, read_file, shipped_folder
 from console.runbooks.lint import lint
 from console.runbooks.schema import schema
+from console.strict_yaml import YamlError
 
 LIMITS = Limits().by_name
 BROKEN = Path(__file__).parent / "broken_runbooks"
@@ -172,7 +174,20 @@ def test_where_a_desk_s_own_is_not_fit_ours_stays(own: Path) -> None:
 def test_a_monitor_of_a_desk_s_own_goes_by_its_limits(tmp_path: Path) -> None:
     text = (BROKEN / "unknown-limit" / "monitors.yaml").read_text()
     (tmp_path / "monitors.yaml").write_text(text.replace("heat_limit", "orders_per_minute"))
-    assert [spec.id for spec in Library(tmp_path, LIMITS).sound(MONITOR)][-1] == "heat"
+    last = load_monitors(tmp_path, LIMITS)[-1]
+    assert (last.id, last.threshold) == ("heat", float(LIMITS["orders_per_minute"]))
+    (tmp_path / "monitors.yaml").write_text(text)
+    with pytest.raises(YamlError, match=r"monitors\.yaml:7:10: monitor 'heat': there is no limit 'heat_limit'"):
+        load_monitors(tmp_path, LIMITS)
+
+
+def test_the_tree_in_the_documentation_is_in_order(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "runbooks.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "trees").mkdir()
+    (tmp_path / "trees" / "quiet.yaml").write_text(example)
+    report = lint(Library(tmp_path, LIMITS))
+    assert ([document.id for document in report.own], report.found) == (["quiet"], ())
 
 
 # --- the published schema -------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """`andon tree`, `andon procedure` and `andon cadence` as people and machines read them."""
 
 import json
+import subprocess
+import sys
 from argparse import Namespace
 from datetime import date
 from pathlib import Path
@@ -127,3 +129,9 @@ def test_a_desk_s_own_tree_is_shown_and_a_broken_one_is_said(capsys: pytest.Capt
     code, out, err = run(capsys, "tree", "show", "no-fills")
     assert (code, out.splitlines()[0]) == (0, "Orders are not filling")
     assert err.startswith(f"andon: {own}/no-fills.yaml:4:8: ")
+
+
+def test_a_console_that_only_looks_for_its_desk_reads_no_runbooks() -> None:
+    asked = "import sys, console.config, console.commands.open; print([m for m in sys.modules if 'runbooks' in m])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
