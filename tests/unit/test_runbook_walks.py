@@ -71,13 +71,14 @@ NAMES = [f"n{number}" for number in range(6)]
 def trees(draw: st.DrawFn) -> Tree:
     """Trees of every shape: right ones, and ones with circles, orphans and ways to resume too early."""
     cut = draw(st.integers(1, 4))
-    proof = st.sampled_from([None, *PROOFS])
-    questions = {
-        name: Question(
-            ask="a", why="w", yes=draw(st.sampled_from(NAMES)), no=draw(st.sampled_from(NAMES)), proves=draw(proof)
-        )
-        for name in NAMES[:cut]
-    }
+    forward = draw(st.booleans())
+    proves = draw(st.permutations([*PROOFS, draw(st.sampled_from([None, *PROOFS]))]))
+    questions = {}
+    for number, name in enumerate(NAMES[:cut]):
+        anywhere = st.sampled_from(NAMES[number + 1 :] if forward else NAMES)
+        onward = st.just(NAMES[number + 1] if number + 1 < cut else NAMES[-1])
+        yes, no = draw(st.one_of(onward, anywhere)), draw(st.one_of(st.just(NAMES[-2]), onward, anywhere))
+        questions[name] = Question(ask="a", why="w", yes=yes, no=no, proves=proves[number])
     leaves: dict[str, Any] = {name: Investigate(says="s", do=("d",), verify=("v",)) for name in NAMES[cut:]}
     leaves[NAMES[-1]] = Resume(says="s", do=("d",), verify=("v",), size=25)
     return Tree(id="t", title="t", symptom="s", start="n0", questions=questions, leaves=leaves)
