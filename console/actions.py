@@ -7,6 +7,7 @@ from typing import Protocol
 from textual.binding import Binding, BindingType
 
 from console.desk.moment import Moment
+from console.desk.pull import Verdict
 from console.desk.reconcile import Comparison
 
 
@@ -24,6 +25,7 @@ class Console(Protocol):
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
     def ask_reason(self) -> None: ...
+    def copy_script(self) -> None: ...
     def start_guard(self) -> None: ...
     def leave(self) -> None: ...
 
@@ -88,6 +90,12 @@ def _nothing_to_resume(console: Console) -> str:
     return "only a guard can prove the way back: g starts one" if moment.down else ""
 
 
+def _all_proven(console: Console) -> str:
+    pulls = console.moment.state.pulls.values()
+    waiting = any(pull.verdict in (Verdict.PARTIAL, Verdict.UNKNOWN) for pull in pulls)
+    return _never_pulled(console) or ("" if waiting else "no venue is PARTIAL or UNKNOWN")
+
+
 def _guard_runs(console: Console) -> str:
     if console.moment.read_only:
         return "read-only: nothing is started"
@@ -111,7 +119,7 @@ ACTIONS: tuple[Action, ...] = (
         ("K", "shift+k", "f10"),
         "K",
         "KILL",
-        "Opens the cord: 3 halts and cancels, 4 also flattens",
+        "Opens the cord: from 1 pause entries to 4 flatten",
         "Cord",
         lambda console: console.open_cord(),
         refuses=_no_cord,
@@ -148,6 +156,16 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.open_resume(),
         refuses=_nothing_to_resume,
+    ),
+    Action(
+        "copy",
+        ("c",),
+        "c",
+        "Copy",
+        "Sends what to tell a broker’s desk to your clipboard",
+        "Cord",
+        lambda console: console.copy_script(),
+        refuses=_all_proven,
     ),
     Action(
         "guard",

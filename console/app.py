@@ -221,6 +221,18 @@ class AndonApp(App[None]):
         if isinstance(self.screen, VerdictScreen):
             self.call_after_refresh(self.screen.ask_reason)
 
+    def copy_script(self) -> None:
+        """Whether a terminal takes it is not known to anybody but its user: that it was copied is never claimed."""
+        from console.screens.verdict import VerdictScreen
+
+        self.show_room("verdict")
+        lines = self.screen.script() if isinstance(self.screen, VerdictScreen) else []
+        if lines:
+            self.copy_to_clipboard("\n".join(lines))
+            self.notify("sent to your terminal’s clipboard, if it allows that")
+        else:
+            self.notify("this pull has nothing left to say to a broker", severity="warning")
+
     def start_guard(self) -> None:
         if self._start_guard is not None:
             self.notify("Starting the guard ...")

@@ -119,6 +119,14 @@ def _token(options: argparse.Namespace) -> int:
     return token(options.desk, options.what, options.name, as_json=options.json)
 
 
+def _drill(options: argparse.Namespace) -> int:
+    from console.commands.drill import list_drills, run
+
+    if options.what == "list":
+        return list_drills(options.desk, as_json=options.json)
+    return run(options.desk, options.id, options.level, as_json=options.json)
+
+
 def _journal(options: argparse.Namespace) -> int:
     from console.commands.journal import verify_journal
 
@@ -282,7 +290,12 @@ def _parser() -> argparse.ArgumentParser:
         "what", choices=["verify"], metavar="verify", help="check every writer's chain from its first line to its last"
     )
 
-    check = command("check", _check, "lint a desk.yaml and its runbooks", asked)
+    drill = command("drill", _drill, "pull the cord on a simulated desk, measure it and file a report", asked)
+    drill.add_argument("what", choices=["list", "run"], help="list: what there is, and what was done; run: do one")
+    drill.add_argument("id", nargs="?", metavar="ID", help="with run: which drill (kill-switch)")
+    drill.add_argument("--level", choices=["L3", "L4"], default="L4", help="how hard to pull (default L4: flatten too)")
+
+    check = command("check", _check, "lint a desk.yaml, its contacts.yaml and its runbooks", asked)
     check.add_argument(
         "path", nargs="?", metavar="PATH", help="a desk.yaml, its folder, or runbooks (default: the desk's and ours)"
     )
@@ -301,7 +314,9 @@ def _parser() -> argparse.ArgumentParser:
     cadence = command("cadence", _cadence, "the gates of the operating cadence, and when each is due", asked)
     cadence.add_argument("what", choices=["list"], metavar="list", help="every gate by cadence")
 
-    init = command("init", _init, "write a commented desk.yaml, a key file to fill in, and a systemd unit")
+    init = command(
+        "init", _init, "write a commented desk.yaml and contacts.yaml, a key file to fill in, and a systemd unit"
+    )
     init.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where to (default: here)")
     return parser
 

@@ -37,6 +37,16 @@ STRATEGIES: tuple[dict[str, Any], ...] = (
     {"name": "maker", "kind": "market_making", "venue": "sim2", "symbols": ["SPY", "QQQ"]},
 )
 
+CONTACTS = """\
+# Written anew at every start of the simulated desk. Nobody answers these numbers.
+contacts:
+  - {name: sim1’s brokerage, role: desk, venue: sim1, phone: "+1 555 0100", hours: "24/7", escalation_level: 1}
+  - {name: sim2’s brokerage, role: desk, venue: sim2, phone: "+1 555 0100", hours: "24/7", escalation_level: 1}
+  - {name: Ana Example, role: on-call operator, phone: "+1 555 0101", hours: "07:00-22:00 UTC", escalation_level: 1}
+  - {name: Bo Example, role: head of risk, phone: "+1 555 0102", hours: always, escalation_level: 2}
+  - {name: Kim Example, role: founder, phone: "+1 555 0103", hours: always, escalation_level: 3}
+"""
+
 
 @dataclass
 class SimulatedDesk:
@@ -177,6 +187,7 @@ class SimulatedDesk:
         lines += [f"limits: {{orders_per_minute: {ORDERS_PER_MINUTE}}}"]
         lines += [f"cord: {{quiet_seconds: {self.quiet}}}", "http: {port: 0}", ""]
         self.file.write_text("\n".join(lines))
+        (self.state / "contacts.yaml").write_text(CONTACTS)
 
     def _note(self) -> None:
         told = {

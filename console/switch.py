@@ -1,12 +1,13 @@
 """The console's hand on the cord: which key pulls, and when. Thread-safe, knows no screen and no terminal.
 
-The overlay *offers* a scope, and the offer counts from the moment its picture has left for the terminal. From then on
-the thread that reads keys may pull, whether the event loop runs or not. One offer makes one pull at most.
+The overlay *offers* a scope and the levels that it may be pulled at, and the offer counts from the moment its picture
+has left for the terminal. From then on the thread that reads keys may pull, whether the event loop runs or not. One
+offer makes one pull at most.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from console.desk.pull import Level, Scope
@@ -16,8 +17,10 @@ SETTLE = 0.3
 BLOCKED_AFTER = 1.0
 APART = 0.15
 
-LEVELS = {"3": Level.L3, "4": Level.L4}
-CHANGES_OFFER = frozenset({"tab", "shift+tab", "escape"})
+LEVELS = {"1": Level.L1, "2": Level.L2, "3": Level.L3, "4": Level.L4}
+CHANGES_OFFER = frozenset({"tab", "shift+tab", "escape", "left", "right", "up", "down", "space", "s"})
+"""Keys with which a person changes what is offered: a digit typed after one of them was not meant for what still stands
+on the screen. The overlay offers anew after each of them."""
 
 
 class PullMade(NamedTuple):
@@ -42,6 +45,7 @@ class CordSwitch:
         self._lock = threading.Lock()
         self._offer = 0
         self._scope: Scope | None = None
+        self._levels: frozenset[Level] = frozenset()
         self._settled: float | None = None
         self._beat = clock()
         self._f10: float | None = None
@@ -52,11 +56,12 @@ class CordSwitch:
             self._beat = self._clock()
             self._f10 = None
 
-    def offer(self, scope: Scope) -> int:
-        """The overlay is about to show this scope. Nothing counts before `painted` is told the number returned."""
+    def offer(self, scope: Scope, levels: Collection[Level] = tuple(Level)) -> int:
+        """The overlay is about to show this scope with these levels. Nothing counts before `painted` is told the number
+        returned."""
         with self._lock:
             self._offer += 1
-            self._scope, self._settled = scope, None
+            self._scope, self._levels, self._settled = scope, frozenset(levels), None
             return self._offer
 
     def painted(self, offer: int) -> None:
@@ -87,7 +92,7 @@ class CordSwitch:
             return None
         level = LEVELS.get(key)
         if level is not None:
-            return (level, self._scope) if at >= self._settled else None
+            return (level, self._scope) if at >= self._settled and level in self._levels else None
         if key in CHANGES_OFFER:
             self._scope = self._settled = None
         else:  # somebody types: what looks like a digit of ours may be the next letter

@@ -1,4 +1,5 @@
-"""`andon check`: reads a desk.yaml as the guard would, every runbook as the console would, and says what is wrong."""
+"""`andon check`: reads desk.yaml and contacts.yaml as the guard would, every runbook as the console would, and says what
+is wrong."""
 
 import sys
 from collections.abc import Sequence
@@ -7,12 +8,15 @@ from pathlib import Path, PurePath
 
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, DeskConfig, Limits, NoDesk, find, load
+from console.contacts import FILE, load_contacts
+from console.desk.events import ContactInfo
 from console.runbooks.kinds import KINDS, kind_at
 from console.runbooks.library import OWN_FOLDER, Library, shipped_folder
 from console.runbooks.lint import Report, lint
 from console.strict_yaml import meant
 
 WRONG = 2
+_NOBODY = "nobody to call is named; `andon init` writes an example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +31,22 @@ class _Asked:
 def check(path: str | None, desk: str | None, *, as_json: bool) -> int:
     """Prints every mistake, or what was understood. Raises ConfigError where there is nothing to check."""
     asked = _asked(path, desk)
-    config, problem = _desk(asked.desk)
-    own = (
-        None if asked.own and asked.own.resolve() == shipped_folder().resolve() else asked.own
-    )  # ours, asked for by path
+    config, contacts, problems = _desk(asked.desk)
+    ours = asked.own is not None and asked.own.resolve() == shipped_folder().resolve()
+    own = None if ours else asked.own
     report = lint(Library(own, (config.limits if config else Limits()).by_name))
     found = [error for error in report.found if asked.only is None or error.path.resolve() == asked.only.resolve()]
-    wrong = [*([problem] if problem else []), *map(str, found)]
+    wrong = [*problems, *map(str, found)]
     if as_json:
         places = [{"file": each.path, "line": each.line, "column": each.column, "why": each.why} for each in found]
-        facts = {"path": asked.desk or asked.own, "ok": not wrong, "problem": problem, "found": places}
-        print_json({**facts, **_understood(config), "documents": report.documents, "replaced": _replaced(report)})
+        facts = {"path": asked.desk or asked.own, "ok": not wrong, "problems": problems, "found": places}
+        print_json(
+            {**facts, **_understood(config, contacts), "documents": report.documents, "replaced": _replaced(report)}
+        )
     elif wrong:
         print("\n".join(wrong), file=sys.stderr)
     else:
-        _say(asked, config, report)
+        _say(asked, config, contacts, report)
     return WRONG if wrong else 0
 
 
@@ -82,30 +87,41 @@ def _has_runbooks(folder: Path) -> bool:
     return any((folder / kind.place).exists() for kind in KINDS.values())
 
 
-def _desk(path: Path | None) -> tuple[DeskConfig | None, str | None]:
+def _desk(path: Path | None) -> tuple[DeskConfig | None, tuple[ContactInfo, ...], list[str]]:
+    """The desk and its contacts, as far as they can be read, and what is wrong with them."""
+    config: DeskConfig | None = None
     try:
-        return load(path) if path else None, None
+        config = load(path) if path else None
+        contacts = load_contacts(config.path.parent, [venue.name for venue in config.venues]) if config else ()
     except ConfigError as error:
-        return None, str(error)
+        return config, (), [str(error)]
+    return config, contacts, []
 
 
-def _understood(config: DeskConfig | None) -> dict[str, object]:
+def _understood(config: DeskConfig | None, contacts: Sequence[ContactInfo]) -> dict[str, object]:
     if config is None:
         return {}
-    venues = [venue.name for venue in config.venues]
-    return {"desk": config.name, "venues": venues, "strategies": [strategy.name for strategy in config.strategies]}
+    return {
+        "desk": config.name,
+        "venues": [venue.name for venue in config.venues],
+        "strategies": [strategy.name for strategy in config.strategies],
+        "contacts": [contact.name for contact in contacts],
+    }
 
 
 def _replaced(report: Report) -> Sequence[dict[str, object]]:
     return [{"kind": each.kind, "id": each.id, "file": each.path, "version": each.version} for each in report.replaced]
 
 
-def _say(asked: _Asked, config: DeskConfig | None, report: Report) -> None:
+def _say(asked: _Asked, config: DeskConfig | None, contacts: Sequence[ContactInfo], report: Report) -> None:
     if config:
         venues = ", ".join(venue.name for venue in config.venues)
         strategies = ", ".join(strategy.name for strategy in config.strategies) or "none"
         told = f"Desk {config.name}, {config.mode}; venues {venues}; strategies {strategies}."
         print(f"{asked.desk}: in order. {told}")
+        called = ", ".join(f"{contact.name} ({contact.level})" for contact in contacts)
+        people = f"in order. Contacts by escalation level: {called}." if called else _NOBODY
+        print(f"{config.path.parent / FILE}: {people}")
     own = f", {len(report.own)} of them from {asked.own}" if report.own else ""
     print(f"runbooks: in order. {report.documents} documents{own}.")
     for each in report.replaced:

@@ -22,6 +22,7 @@ def init(folder: str) -> int:
         (where / "keys").mkdir(parents=True, exist_ok=True)
         (where / "keys").chmod(0o750)
         _write(desk, templates.joinpath("desk.yaml").read_text("utf-8"), 0o640)
+        _write(where / "contacts.yaml", templates.joinpath("contacts.yaml").read_text("utf-8"), 0o640)
         _write(where / "keys" / "alpaca.json", _KEYS, 0o600)
         for word, meant in (
             ("{andon}", _launcher()),

@@ -1,11 +1,17 @@
 """`andon status`: the desk in a few lines. Says how old everything is and never more than a venue has proven."""
 
+import shutil
+
+import msgspec
+
 from console.commands.look import look
 from console.commands.output import print_json, print_table
 from console.desk.moment import Look, Moment
 from console.desk.pull import GateState
 from console.desk.state import MonitorState, PullState, StrategyState, VenueState
 from console.desk.words import NONE, age, clock, count, share, signed
+from console.screens.views.verdict import text as page
+from console.screens.views.verdict import unproven, words
 
 GUARD_DOWN = 1
 
@@ -30,7 +36,7 @@ def _lines(moment: Moment) -> None:
     if moment.down:
         print("what follows is what was last recorded")
     print(_gate_line(moment))
-    for pull in state.pulls.values():
+    for pull in sorted(state.pulls.values(), key=lambda pull: (-pull.verdict.rank, -pull.at)):
         _pull_lines(moment, pull)
     print_table([_venue_row(moment, row) for row in state.venues.values()])
     if state.strategies:
@@ -54,17 +60,11 @@ def _gate_line(moment: Moment) -> str:
 
 
 def _pull_lines(moment: Moment, pull: PullState) -> None:
-    reason = f" “{pull.reason}”" if pull.reason else ""
-    print(f"pull {pull.id}  {pull.level} {pull.scope}{reason} by {pull.actor} at {clock(pull.at)}Z: {pull.verdict}")
-    rows = [
-        (venue.venue, str(venue.verdict), venue.why, f"since {clock(venue.since)}Z" if venue.since else "")
-        for venue in pull.venues.values()
-    ]
-    print_table(rows, "  ")
-    for venue in pull.venues.values():
-        phone = moment.state.venues[venue.venue].info.phone if venue.venue in moment.state.venues else ""
-        if phone and venue.verdict.exit_code in (3, 4):
-            print(f"  telephone of {venue.venue}: {phone}")
+    """The verdict's page, as its screen has it."""
+    print()
+    for told in page(moment, pull, shutil.get_terminal_size((100, 24)).columns):
+        print(told)
+    print()
 
 
 def _venue_row(moment: Moment, row: VenueState) -> tuple[str, ...]:
@@ -120,7 +120,8 @@ def _facts(moment: Moment) -> dict[str, object]:
         "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
         "gate": state.gate_state,
         "size": state.size,
-        "pulls": {pull.id: _pull_facts(pull) for pull in state.pulls.values()},
+        "contacts": [msgspec.structs.asdict(contact) for contact in state.contacts],
+        "pulls": {pull.id: _pull_facts(moment, pull) for pull in state.pulls.values()},
         "venues": {
             name: {
                 "answers": row.answers,
@@ -148,7 +149,7 @@ def _facts(moment: Moment) -> dict[str, object]:
     }
 
 
-def _pull_facts(pull: PullState) -> dict[str, object]:
+def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
     return {
         "level": pull.level,
         "scope": pull.scope,
@@ -163,9 +164,14 @@ def _pull_facts(pull: PullState) -> dict[str, object]:
                 "why": venue.why,
                 "standing": venue.standing,
                 "positions": venue.positions,
+                "quiet_from": venue.quiet_from,
+                "quiet_why": venue.quiet_why,
+                "quiet_restarts": venue.quiet_restarts,
+                "suspended": venue.suspended,
                 "t_blocked": venue.t_blocked,
                 "t_flat": venue.t_flat,
                 "t_verified": venue.t_verified,
+                "say": words(moment, pull, venue) if venue in unproven(pull) else [],
             }
             for name, venue in pull.venues.items()
         },

@@ -49,6 +49,7 @@ class Wanted:
         self.desk = ""
         self.wait = -1.0
         self.json = False
+        self.origin = "cli"
         kinds: dict[str, list[str]] = {}
         rest = [part for word in arguments for part in _split(word)]
         while rest:
@@ -67,6 +68,8 @@ class Wanted:
                 self.wait = 0.0
             elif word == "--json":
                 self.json = True
+            elif word == "--drill":  # `andon drill` pulls like anybody else, and says so
+                self.origin = "drill"
             else:
                 raise Usage(f"{word} is not known here")
         if self.level not in ("L1", "L2", "L3", "L4"):
@@ -116,7 +119,7 @@ def main(arguments: "list[str]") -> int:
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
-    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason)
+    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
     return _see_through(wanted, folder, request, put(folder, request.line()))
 
 
@@ -162,7 +165,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     if wanted.json:
         print(json.dumps(report.object(), ensure_ascii=False))
     else:
-        _sum_up(report)
+        _sum_up(report, folder)
     return report.verdict.exit_code
 
 
@@ -184,11 +187,23 @@ def _all_sent(report: "Report") -> bool:
     return bool(report.venues) and all(venue["verdict"] != "UNKNOWN" for venue in report.venues.values())
 
 
-def _sum_up(report: "Report") -> None:
+def _sum_up(report: "Report", folder: str) -> None:
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
     else:
         print(
             f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}"
         )
+        for line in _call(report, folder):
+            print(line)
         print("the pull goes on; watch it with: andon status")
+
+
+def _call(report: "Report", folder: str) -> "list[str]":
+    """Whom to call, as cord.json knows them."""
+    from console.cord.plan import Plan, PlanError
+
+    try:
+        return report.call(Plan.load(folder))
+    except PlanError:
+        return []

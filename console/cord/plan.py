@@ -9,7 +9,8 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from console.desk.pull import Scope, normal_symbol, strategy_of
+from console.desk.call import Contact
+from console.desk.pull import Scope
 
 
 class PlanError(Exception):
@@ -52,6 +53,17 @@ class Plan:
         self.venues = {venue["name"]: VenuePlan(venue) for venue in told["venues"]}
         self.strategies: dict[str, dict[str, Any]] = {strategy["name"]: strategy for strategy in told["strategies"]}
 
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Whom to call. Never a reason not to pull: what can not be understood here is left out."""
+        try:
+            return tuple(
+                Contact(**{name: contact[name] for name in Contact.__slots__ if name in contact})
+                for contact in self.told.get("contacts", ())
+            )
+        except TypeError:
+            return ()
+
     @classmethod
     def load(cls, folder: str) -> "Plan":
         """Read `cord.json` in the desk's state folder. Raises PlanError."""
@@ -91,17 +103,17 @@ class Plan:
 
 def covers_account(scope: Scope) -> bool:
     """Whether the pull takes everything in an account, so that the venue's own bulk calls may be used."""
-    return scope.kind in ("desk", "venue")
+    return scope.covers_account
 
 
 def order_in(scope: Scope, *, symbol: str, client_order_id: str) -> bool:
     """Whether an order (at a venue that the scope reaches) falls into the scope."""
-    return covers_account(scope) or scope.touches(strategy=strategy_of(client_order_id), symbol=symbol)
+    return scope.takes_order(symbol=symbol, client_order_id=client_order_id)
 
 
 def position_in(scope: Scope, symbol: str) -> bool:
     """Whether a position falls into the scope. A strategy's share of a netted position never does."""
-    return covers_account(scope) or (scope.kind == "symbol" and normal_symbol(symbol) in scope.names)
+    return scope.takes_position(symbol)
 
 
 def write_plan(folder: str, told: dict[str, Any]) -> Plan:

@@ -3,7 +3,9 @@
 import time
 from typing import Any
 
-from console.desk.pull import Verdict, worst
+from console.cord.plan import Plan
+from console.desk.call import Standing, brokers_desk, ladder, person_line, what_to_say
+from console.desk.pull import Level, Scope, Verdict, worst
 
 
 class Report:
@@ -26,6 +28,30 @@ class Report:
         """Every venue that has not verified, with its reason."""
         open_ones = [(name, told) for name, told in self.venues.items() if told["verdict"] != Verdict.VERIFIED]
         return "; ".join(f"{name} {told['verdict']}: {told['why']}" for name, told in open_ones)
+
+    def call(self, plan: Plan) -> list[str]:
+        """Whom to call about each venue that is PARTIAL or UNKNOWN and what to say, then our own people; empty where
+        there is no such venue, or the pull was never recorded."""
+        rows = {name: row for name, row in self.venues.items() if Verdict(row["verdict"]).exit_code in (3, 4)}
+        if not rows or not self.level:
+            return []
+        lines: list[str] = []
+        for name, row in rows.items():
+            venue = plan.venues.get(name)
+            people = brokers_desk(plan.contacts, name, venue.phone if venue else "")
+            told = [person_line(person) for person in people] or ["no number is known here: use the one you have"]
+            lines += ["", *(f"CALL {name}  {line}" for line in told)]
+            standing = Standing(
+                desk=plan.desk,
+                account=venue.account if venue else "",
+                verdict=Verdict(row["verdict"]),
+                orders=[(order, "") for order in row["standing"]],
+                positions=row["positions"],
+                as_seen="Open when we last looked" if row["verdict"] == Verdict.UNKNOWN else "",
+            )
+            lines += [f"  | {line}" for line in what_to_say(Level(self.level), Scope.parse(self.scope), standing)]
+        ours = [f"  level {person.level}  {person_line(person)}" for person in ladder(plan.contacts)]
+        return [*lines, *(["", "Our own people, first to last", *ours] if ours else [])]
 
     def feed(self, event: dict[str, Any]) -> str:
         """Take an event `{"kind", "ts", "data"}` in. Returns the line to print, "" for none."""

@@ -1,40 +1,66 @@
 """The blast radius: what a pull of this scope would reach, said before it is pulled. Pure."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from console.desk.events import Order, Plain
-from console.desk.pull import Scope, normal_symbol, strategy_of
-from console.desk.state import DeskState, VenueState
+from console.desk.events import Order, Plain, Position, StrategyInfo
+from console.desk.pull import Level, Scope, normal_symbol, strategy_of
+from console.desk.state import DeskState, StrategyState, VenueState
+
+
+class Share(Plain, frozen=True):
+    """One strategy's part in it: its open orders at the venue, and its positions as its own book has them."""
+
+    strategy: str
+    orders: int
+    positions: int
+    gross: Decimal
+    net: Decimal
+    as_of: int
+    unknown: str = ""
 
 
 class VenueBlast(Plain, frozen=True):
     """What lies in scope at one venue. `unknown` says which read failed: the counts are then only what was last seen.
 
-    `foreign` orders were not sent by one of the desk's strategies, `protective` ones can only reduce a position, and
-    `naked` are the symbols that would lose those. Money in the account's currency; `as_of` is the older of both reads.
-    """
+    `orders` would be cancelled, `untouched` would stay; `foreign` ones among the former were not sent by one of the
+    desk's strategies (`foreign_since` is when the oldest was made, by the venue's clock), `protective` ones can only
+    reduce a position, and `naked` are the symbols that would lose those. Positions are those of the account, of the
+    symbols, or of the symbols that the strategies trade. Money in the account's currency; `as_of` is the older of both
+    reads."""
 
     venue: str
     account: str
     orders: int
+    untouched: int
     foreign: int
+    foreign_since: int
     protective: int
     positions: int
     naked: tuple[str, ...]
     gross: Decimal
     net: Decimal
     as_of: int
+    shares: tuple[Share, ...] = ()
     unknown: str = ""
     retired: bool = False
 
 
 class Blast(Plain, frozen=True):
+    """`disables` are the strategies that an L2 would disable."""
+
     scope: str
     venues: tuple[VenueBlast, ...]
+    disables: tuple[str, ...] = ()
 
     @property
     def foreign(self) -> int:
         return sum(venue.foreign for venue in self.venues)
+
+    @property
+    def foreign_since(self) -> int:
+        """When the oldest of the strangers' orders was made, 0 where there is none."""
+        return min((venue.foreign_since for venue in self.venues if venue.foreign), default=0)
 
     @property
     def protective(self) -> int:
@@ -51,37 +77,127 @@ class Blast(Plain, frozen=True):
 
 
 def scopes(state: DeskState) -> tuple[Scope, ...]:
-    """The scopes that can be chosen now: the whole desk, then each venue."""
-    return (Scope("desk"), *(Scope("venue", (name,)) for name in state.venues))
+    """The scopes that need no picking: the whole desk, each venue, each strategy."""
+    return (
+        Scope("desk"),
+        *(Scope("venue", (name,)) for name in state.venues),
+        *(Scope("strategy", (name,)) for name in state.strategies),
+    )
+
+
+def symbols(state: DeskState) -> tuple[str, ...]:
+    """Every symbol that is traded, held or worked anywhere on the desk."""
+    traded = (symbol for row in state.strategies.values() for symbol in row.info.symbols)
+    held = (position.symbol for row in state.venues.values() for position in row.positions)
+    worked = (order.symbol for row in state.venues.values() for order in row.orders)
+    return tuple(sorted({normal_symbol(symbol) for symbol in (*traded, *held, *worked)}))
+
+
+def symbols_of(state: DeskState, scope: Scope) -> tuple[str, ...]:
+    """The symbols that the strategies in a scope trade."""
+    infos = strategies_in(_infos(state), scope)
+    return tuple(sorted({normal_symbol(symbol) for info in infos for symbol in info.symbols}))
+
+
+def strategies_in(infos: Iterable[StrategyInfo], scope: Scope) -> tuple[StrategyInfo, ...]:
+    """Every strategy that trades in the scope: what an L2 disables."""
+    return tuple(
+        info
+        for info in infos
+        if scope.touches(venue=info.venue, strategy=info.name)
+        or any(scope.touches(symbol=symbol) for symbol in info.symbols if scope.kind == "symbol")
+    )
+
+
+def refusals(state: DeskState, scope: Scope) -> dict[Level, str]:
+    """The levels that this scope can not be pulled at, and why not."""
+    refused = {}
+    if scope.kind == "strategy" and state.netted:
+        refused[Level.L4] = "strategies net in one account: closing one’s share could flip the rest"
+    if not strategies_in(_infos(state), scope):
+        refused[Level.L2] = "no strategy trades here"
+    return refused
 
 
 def blast(state: DeskState, scope: Scope) -> Blast:
-    """What a pull of a desk or venue scope reaches."""
-    reached = tuple(_at(state, row) for name, row in state.venues.items() if scope.touches(venue=name))
-    return Blast(scope=str(scope), venues=reached)
+    """What a pull of this scope reaches."""
+    inside = strategies_in(_infos(state), scope)
+    traded = frozenset(normal_symbol(symbol) for info in inside for symbol in info.symbols)
+    trades_at = {info.venue for info in inside}
+    reached = tuple(
+        _at(state, row, scope, traded)
+        for name, row in state.venues.items()
+        if (name in trades_at if scope.kind == "strategy" else scope.kind == "symbol" or scope.touches(venue=name))
+    )
+    return Blast(scope=str(scope), venues=reached, disables=tuple(info.name for info in inside))
 
 
-def _at(state: DeskState, row: VenueState) -> VenueBlast:
-    ours = {name for name, strategy in state.strategies.items() if strategy.info.venue == row.info.name}
+def _infos(state: DeskState) -> tuple[StrategyInfo, ...]:
+    return tuple(row.info for row in state.strategies.values())
+
+
+def _at(state: DeskState, row: VenueState, scope: Scope, traded: frozenset[str]) -> VenueBlast:
+    ours = {name: strategy for name, strategy in state.strategies.items() if strategy.info.venue == row.info.name}
+    orders = [
+        order
+        for order in row.orders
+        if scope.takes_order(symbol=normal_symbol(order.symbol), client_order_id=order.client_order_id)
+    ]
     held = {normal_symbol(position.symbol): position for position in row.positions if position.qty}
-    guarding = [order for order in row.orders if order.protective]
-    worth = [position.notional for position in held.values()]
+    held = {symbol: position for symbol, position in held.items() if _concerns(scope, symbol, traded)}
+    guarding = [order for order in orders if order.protective]
+    strangers = [order for order in orders if _foreign(order, ours)]
+    gross, net = _worth(held.values())
     return VenueBlast(
         venue=row.info.name,
         account=row.info.account,
-        orders=len(row.orders),
-        foreign=sum(_foreign(order, ours) for order in row.orders),
+        orders=len(orders),
+        untouched=len(row.orders) - len(orders),
+        foreign=len(strangers),
+        foreign_since=min((order.created for order in strangers), default=0),
         protective=len(guarding),
         positions=len(held),
         naked=tuple(sorted({normal_symbol(order.symbol) for order in guarding} & set(held))),
-        gross=sum((abs(value) for value in worth), Decimal(0)),
-        net=sum(worth, Decimal(0)),
+        gross=gross,
+        net=net,
         as_of=min(row.orders_as_of, row.positions_as_of),
+        shares=tuple(
+            _share(strategy, orders, row.orders_as_of, scope)
+            for strategy in ours.values()
+            if strategies_in((strategy.info,), scope)
+        ),
         unknown=row.orders_unknown or row.positions_unknown,
         retired=bool(row.retired),
     )
 
 
-def _foreign(order: Order, ours: set[str]) -> bool:
+def _share(strategy: StrategyState, orders: list[Order], orders_as_of: int, scope: Scope) -> Share:
+    name, book = strategy.info.name, strategy.book
+    held = [position for position in book.positions if position.qty] if book is not None else []
+    if scope.kind == "symbol":
+        held = [position for position in held if scope.takes_position(position.symbol)]
+    gross, net = _worth(held)
+    return Share(
+        strategy=name,
+        orders=sum(strategy_of(order.client_order_id) == name for order in orders),
+        positions=len(held),
+        gross=gross,
+        net=net,
+        as_of=min(orders_as_of, book.as_of) if book is not None else 0,
+        unknown=book.unknown if book is not None else "its book was never read",
+    )
+
+
+def _concerns(scope: Scope, symbol: str, traded: frozenset[str]) -> bool:
+    return symbol in traded if scope.kind == "strategy" else scope.takes_position(symbol)
+
+
+def _worth(positions: Iterable[Position]) -> tuple[Decimal, Decimal]:
+    """Gross and net notional."""
+    worth = [position.notional for position in positions]
+    return sum((abs(value) for value in worth), Decimal(0)), sum(worth, Decimal(0))
+
+
+def _foreign(order: Order, ours: Iterable[str]) -> bool:
     """A protective leg carries an id of the venue's making, not of a stranger's."""
     return not order.protective and strategy_of(order.client_order_id) not in ours

@@ -56,6 +56,20 @@ class MonitorInfo(Plain, frozen=True):
     channel: str = ""
 
 
+class ContactInfo(Plain, frozen=True):
+    """Somebody to call, as contacts.yaml names them. `level` is the rung of the escalation, 1 (first) to 3; `venue` is
+    set for the broker's own desk of that venue."""
+
+    name: str
+    role: str
+    phone: str
+    hours: str
+    level: int
+    email: str = ""
+    url: str = ""
+    venue: str = ""
+
+
 class Position(Plain, frozen=True):
     """Signed quantity: negative is short. Prices in the account's currency."""
 
@@ -94,8 +108,9 @@ class Order(Plain, frozen=True):
 
 
 class DeskDescribed(Event, frozen=True, tag="desk_described"):
-    """desk.yaml as the guard read it. `mode` is simulated, paper or live; `config_hash` is SHA-256 of the file,
-    `limits_hash` of what its limits say; `green_seconds` is how long an outside thing must be well before a resume."""
+    """desk.yaml and contacts.yaml as the guard read them. `mode` is simulated, paper or live; `config_hash` is SHA-256
+    of desk.yaml, `limits_hash` of what its limits say; `green_seconds` is how long an outside thing must be well before
+    a resume. `netted` where strategies share one position a symbol, so that no share of it can be closed alone."""
 
     name: str
     mode: str
@@ -106,6 +121,8 @@ class DeskDescribed(Event, frozen=True, tag="desk_described"):
     monitors: tuple[MonitorInfo, ...] = ()
     limits_hash: str = ""
     green_seconds: int = 900
+    contacts: tuple[ContactInfo, ...] = ()
+    netted: bool = True
 
 
 class GuardStarted(Event, frozen=True, tag="guard_started"):
@@ -211,8 +228,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal or trigger; `hand` is guard or direct. `made` is UTC
-    ns, 0 for the time of the record: one that only the latch told of is older than its record."""
+    """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made`
+    is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record."""
 
     pull: str
     level: str
@@ -337,6 +354,28 @@ class VenueRetired(Event, frozen=True, tag="venue_retired"):
     reason: str
 
 
+class DrillDone(Event, frozen=True, tag="drill_done"):
+    """A drill of the cord came to its end. Milliseconds count from the pull, None where something was not reached;
+    `flat_ms` is None too where the level flattens nothing. `restarts` says how often the quiet clock began again,
+    `late_orders` how many orders strategies sent once all was blocked, `missed` what was not as it has to be (empty
+    where it passed). `report` is a path within the state folder, with its SHA-256."""
+
+    id: str
+    drill: str
+    pull: str
+    level: str
+    passed: bool
+    blocked_ms: int | None
+    flat_ms: int | None
+    verified_ms: int | None
+    quiet_seconds: int
+    restarts: int
+    late_orders: int
+    missed: tuple[str, ...]
+    report: str
+    sha256: str
+
+
 # --- samples --------------------------------------------------------------------------------------------------------
 
 
@@ -456,6 +495,7 @@ AnyEvent = (
     | EvidenceTaken
     | Resumed
     | VenueRetired
+    | DrillDone
     | GuardBeat
     | Heartbeat
     | MonitorSampled

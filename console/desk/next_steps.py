@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from console.desk.call import brokers_desk
 from console.desk.events import Plain
 from console.desk.moment import Moment
 from console.desk.pull import Verdict, normal_symbol
@@ -40,7 +41,8 @@ def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
     for venue in pull.venues.values():
         if venue.verdict in (Verdict.UNKNOWN, Verdict.PARTIAL):
             known = moment.state.venues.get(venue.venue)
-            phone = known.info.phone if known else ""
+            people = brokers_desk(moment.state.contacts, venue.venue, known.info.phone if known else "")
+            phone = people[0].phone if people else ""
             tone = "bad" if venue.verdict is Verdict.UNKNOWN else "warn"
             what = f"Phone {venue.venue}: {phone}" if phone else f"Phone {venue.venue}’s broker"
             yield Step(tone=tone, what=what, why=f"{venue.verdict}: {venue.why}", key="v")

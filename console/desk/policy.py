@@ -58,18 +58,18 @@ class Tier(Spec, frozen=True):
     does: Text
 
 
-class Contact(Spec, frozen=True):
-    """A role that is called in an emergency. What is not known stays absent; `wanted` is what has to be filled in."""
+class Role(Spec, frozen=True):
+    """Somebody that every desk has to be able to call; who it is stands in the contacts.yaml beside desk.yaml. `wanted`
+    is what has to be known of each. What a source does not say stays absent."""
 
     id: Id
     title: Text
-    wanted: tuple[Literal["name", "phone", "email", "url"], ...] = ()
-    name: Text | None = None
-    phone: Text | None = None
-    email: Text | None = None
-    url: Text | None = None
+    wanted: Annotated[
+        tuple[Literal["name", "phone", "email", "url"], ...],
+        Meta(min_length=1, description="a list of at least one of name, phone, email, url"),
+    ]
     hours: Text | None = None
-    escalation_level: Annotated[int, Meta(ge=1, le=9, description="a whole number from 1 to 9")] | None = None
+    escalation_level: Annotated[int, Meta(ge=1, le=3, description="a whole number from 1 to 3")] | None = None
 
 
 class Kpi(Spec, frozen=True):

@@ -134,6 +134,19 @@ class Scope:
             return normal_symbol(symbol) in self.names
         return (venue if self.kind == "venue" else strategy) in self.names
 
+    @property
+    def covers_account(self) -> bool:
+        """Whether the pull takes everything in an account, whoever sent it."""
+        return self.kind in ("desk", "venue")
+
+    def takes_order(self, *, symbol: str, client_order_id: str) -> bool:
+        """Whether an order (at a venue that the scope reaches) falls into the scope."""
+        return self.covers_account or self.touches(strategy=strategy_of(client_order_id), symbol=symbol)
+
+    def takes_position(self, symbol: str) -> bool:
+        """Whether a position falls into the scope. A strategy's share of a netted position never does."""
+        return self.covers_account or (self.kind == "symbol" and normal_symbol(symbol) in self.names)
+
 
 def strategy_of(client_order_id: str) -> str:
     """The strategy that sent an order: client order ids are `strategy-…`. Empty for an order nobody here named."""

@@ -17,6 +17,8 @@ from console.desk.timeline import TimelineEntry, tell
 
 TIMELINE_KEPT = 1000
 CURVE_POINTS = 60
+EXCHANGES_KEPT = 24
+DRILLS_KEPT = 50
 
 
 class VenueState(Plain, frozen=True):
@@ -77,8 +79,26 @@ class MonitorState(Plain, frozen=True):
     curve: tuple[float | None, ...] = ()
 
 
+class Exchange(Plain, frozen=True):
+    """One thing that the cord asks a venue for, however often, and the venue's latest answer. `what` and `target` as in
+    CordSent; `outcome` is empty until there is an answer. Times are UTC ns."""
+
+    what: str
+    target: str = ""
+    qty: str = ""
+    at: int = 0
+    attempts: int = 0
+    outcome: str = ""
+    status: int = 0
+    detail: str = ""
+    items: int = 0
+    failed: int = 0
+    took_ms: int = 0
+
+
 class VenuePull(Plain, frozen=True):
-    """How far one venue has got under one pull."""
+    """How far one venue has got under one pull. `quiet_restarts` counts how often the quiet clock began *again*;
+    `exchanges` are the latest things asked for, each once, in the order in which they were first asked."""
 
     venue: str
     verdict: Verdict = Verdict.UNKNOWN
@@ -94,6 +114,8 @@ class VenuePull(Plain, frozen=True):
     closes: tuple[str, ...] = ()
     quiet_from: int = 0
     quiet_why: str = ""
+    quiet_restarts: int = 0
+    exchanges: tuple[Exchange, ...] = ()
     suspended: bool = False
     t_blocked: int = 0
     t_flat: int = 0
@@ -152,6 +174,13 @@ class PullState(Plain, frozen=True):
         return max(times) if times and all(times) else 0
 
 
+class DrillState(Plain, frozen=True):
+    """A drill that was done, and when (UTC ns)."""
+
+    at: int
+    done: ev.DrillDone
+
+
 class DeskState(Plain, frozen=True):
     """Everything known about a desk at one moment. Dicts keep the order of desk.yaml.
 
@@ -177,6 +206,9 @@ class DeskState(Plain, frozen=True):
     limits: tuple[LimitsSet, ...] = ()
     suspended: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
+    contacts: tuple[ev.ContactInfo, ...] = ()
+    netted: bool = True
+    drills: tuple[DrillState, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
     guard_started: int = 0
@@ -275,6 +307,8 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         limits=state.limits
         if state.limits and state.limits[-1].hash == event.limits_hash
         else (*state.limits, LimitsSet(record.ts, event.limits_hash)),
+        contacts=event.contacts,
+        netted=event.netted,
         venues=venues,
         strategies=strategies,
         monitors={**monitors, **{name: row for name, row in state.monitors.items() if name not in monitors}},
@@ -477,12 +511,43 @@ def _evidence_taken(state: DeskState, record: Record, event: ev.EvidenceTaken) -
     return _pull_field(state, event.pull, evidence=event)
 
 
+def _asked(exchanges: tuple[Exchange, ...], event: ev.CordSent, at: int) -> tuple[Exchange, ...]:
+    """Asking again for the same thing counts up; its former answer stands until there is a newer one."""
+    for number, row in enumerate(exchanges):
+        if (row.what, row.target) == (event.what, event.target):
+            again = _with(row, attempts=max(row.attempts + 1, event.attempt), qty=event.qty or row.qty)
+            return (*exchanges[:number], again, *exchanges[number + 1 :])
+    asked = Exchange(what=event.what, target=event.target, qty=event.qty, at=at, attempts=event.attempt)
+    return (*exchanges, asked)[-EXCHANGES_KEPT:]
+
+
+def _heard(exchanges: tuple[Exchange, ...], event: ev.CordAnswered) -> tuple[Exchange, ...]:
+    return tuple(
+        _with(
+            row,
+            outcome=event.outcome,
+            status=event.status,
+            detail=event.detail,
+            items=event.items,
+            failed=len(event.failed),
+            took_ms=event.took_ms,
+        )
+        if (row.what, row.target) == (event.what, event.target)
+        else row
+        for row in exchanges
+    )
+
+
 def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskState:
     known = state.pulls.get(event.pull)
     if known is None:
         return state
     row = known.venues.get(event.venue, _pulled_venue(state, event.venue))
-    changes: dict[str, Any] = {"sent": row.sent + 1, "sent_at": row.sent_at or event.at or record.ts}
+    changes: dict[str, Any] = {
+        "sent": row.sent + 1,
+        "sent_at": row.sent_at or event.at or record.ts,
+        "exchanges": _asked(row.exchanges, event, event.at or record.ts),
+    }
     if row.verdict is Verdict.UNKNOWN and not row.sent:
         changes |= {"verdict": Verdict.REQUESTED, "why": "sent, not answered yet"}
     if event.what == "close":
@@ -502,6 +567,7 @@ def _cord_answered(state: DeskState, record: Record, event: ev.CordAnswered) -> 
     changes: dict[str, Any] = {
         "answered": row.answered + 1,
         "answer": f"{answer} {event.detail}".strip(),
+        "exchanges": _heard(row.exchanges, event),
     }
     if event.what in ("suspend", "unsuspend") and event.outcome == "acked":
         changes["suspended"] = event.what == "suspend"
@@ -511,7 +577,15 @@ def _cord_answered(state: DeskState, record: Record, event: ev.CordAnswered) -> 
 
 
 def _quiet_restarted(state: DeskState, record: Record, event: ev.QuietRestarted) -> DeskState:
-    return _pull(state, event.pull, event.venue, quiet_from=record.ts, quiet_why=event.why)
+    known = state.pulls.get(event.pull)
+    row = known.venues.get(event.venue) if known is not None else None
+    again = row.quiet_restarts + 1 if row is not None and row.quiet_from else 0
+    return _pull(state, event.pull, event.venue, quiet_from=record.ts, quiet_why=event.why, quiet_restarts=again)
+
+
+def _drill_done(state: DeskState, record: Record, event: ev.DrillDone) -> DeskState:
+    changed: DeskState = _with(state, drills=(*state.drills, DrillState(at=record.ts, done=event))[-DRILLS_KEPT:])
+    return changed
 
 
 def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> DeskState:
@@ -568,6 +642,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.EvidenceTaken: _evidence_taken,
     ev.Resumed: _resumed,
     ev.VenueRetired: _venue_retired,
+    ev.DrillDone: _drill_done,
 }
 
 

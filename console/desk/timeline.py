@@ -92,6 +92,11 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.VenueVerdict: _verdict,
     ev.Resumed: _resumed,
     ev.VenueRetired: lambda r, e: ("warn", f"{e.venue} RETIRED “{e.reason}” by {r.actor}"),
+    ev.DrillDone: lambda r, e: (
+        ("good", f"drill {e.drill} passed: {e.report}")
+        if e.passed
+        else ("bad", f"drill {e.drill} failed: {some(e.missed)}")
+    ),
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

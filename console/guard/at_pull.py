@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.base import Acked, StrategyHost, Venue
 from console.cord.plan import Plan
+from console.desk.blast import strategies_in
 from console.desk.events import BY_CORD, AnyEvent, Pulled, Record, StrategyChanged
 from console.desk.pull import Level, Scope
 from console.desk.state import DeskState
@@ -58,12 +59,17 @@ class AtPull:
         )
 
     async def _disable(self, scope: Scope) -> None:
-        for name, host in self._hosts.items():
-            if scope.touches(strategy=name):
-                answer = await host.enable(False)
-                what = "disabled" if isinstance(answer, Acked) else "could not be disabled"
-                detail = BY_CORD if isinstance(answer, Acked) else f"{answer}"
-                self._hub.journal(StrategyChanged(strategy=name, what=what, detail=detail))
+        """Every strategy that trades in the scope; one host that hangs holds up no other."""
+        infos = [row.info for row in self._hub.state.strategies.values()]
+        await asyncio.gather(
+            *(self._disable_one(info.name) for info in strategies_in(infos, scope) if info.name in self._hosts)
+        )
+
+    async def _disable_one(self, name: str) -> None:
+        answer = await self._hosts[name].enable(False)
+        what = "disabled" if isinstance(answer, Acked) else "could not be disabled"
+        detail = BY_CORD if isinstance(answer, Acked) else f"{answer}"
+        self._hub.journal(StrategyChanged(strategy=name, what=what, detail=detail))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from adapters.base import Connection, Venue
 from adapters.registry import make_venue
 from console.config import DeskConfig, Limits, StrategyConfig, VenueConfig
 from console.cord.keys import keys_of
-from console.desk.events import DeskDescribed, MonitorInfo, StrategyInfo, VenueInfo
+from console.desk.events import ContactInfo, DeskDescribed, MonitorInfo, StrategyInfo, VenueInfo
 
 
 def limits_hash(limits: Limits) -> str:
@@ -34,7 +36,19 @@ def symbols_at(strategies: tuple[StrategyConfig, ...], venue: str) -> tuple[str,
     return tuple(dict.fromkeys(symbol for each in strategies if each.venue == venue for symbol in each.symbols))
 
 
-def described(config: DeskConfig, accounts: Mapping[str, str], monitors: tuple[MonitorInfo, ...]) -> DeskDescribed:
+def nets(venues: Mapping[str, Venue]) -> bool:
+    """Whether strategies share positions anywhere on the desk."""
+    return any(venue.capabilities.netted for venue in venues.values())
+
+
+def described(
+    config: DeskConfig,
+    accounts: Mapping[str, str],
+    monitors: tuple[MonitorInfo, ...],
+    contacts: tuple[ContactInfo, ...],
+    *,
+    netted: bool,
+) -> DeskDescribed:
     """The desk as every reader shall know it; `accounts` are the account numbers known so far, by venue."""
     return DeskDescribed(
         name=config.name,
@@ -51,17 +65,22 @@ def described(config: DeskConfig, accounts: Mapping[str, str], monitors: tuple[M
         monitors=monitors,
         limits_hash=limits_hash(config.limits),
         green_seconds=config.cord.green_seconds,
+        contacts=contacts,
+        netted=netted,
     )
 
 
-def plan_of(config: DeskConfig, venues: Mapping[str, Venue], accounts: Mapping[str, str]) -> dict[str, Any]:
+def plan_of(
+    config: DeskConfig, venues: Mapping[str, Venue], accounts: Mapping[str, str], contacts: tuple[ContactInfo, ...]
+) -> dict[str, Any]:
     """What cord.json holds: see console.cord.plan. No secret is in it."""
     return {
         "v": 1,
         "desk": config.name,
         "mode": config.mode,
         "quiet_seconds": config.cord.quiet_seconds,
-        "netted": any(venue.capabilities.netted for venue in venues.values()),
+        "netted": nets(venues),
+        "contacts": [msgspec.structs.asdict(contact) for contact in contacts],
         "venues": [
             {
                 "name": venue.name,

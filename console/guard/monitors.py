@@ -11,14 +11,19 @@ from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, lev
 from console.guard.hub import Hub
 from console.runbooks.kinds import MONITOR
 from console.runbooks.library import Library
+from console.strict_yaml import YamlError
 
 SHOWN_EVERY = 1.0
 
 
-def load_monitors(own: Path | None, limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
-    """The monitors that can be measured, ours and those of the desk's own runbooks, under its limits. Raises
-    YamlError."""
-    return tuple(spec.under(limits) for spec in Library(own, limits).sound(MONITOR) if not spec.unwatched)
+def load_monitors(
+    own: Path | None, limits: Mapping[str, Decimal]
+) -> tuple[tuple[MonitorSpec, ...], tuple[YamlError, ...]]:
+    """The monitors that can be measured, ours and those of the desk's own runbooks, under its limits; and what is wrong
+    in these files. A mistake in one of the desk's own must not cost it its guard: ours stands in its place."""
+    shelf = Library(own, limits).shelf(MONITOR)
+    specs = (document.spec for document in shelf.documents.values())
+    return tuple(spec.under(limits) for spec in specs if not spec.unwatched), tuple(shelf.found)
 
 
 class Monitors:

@@ -48,10 +48,25 @@ class Others(threading.Thread):
             if trouble and trouble != said:
                 print(f"andon guard: other journals can not be read: {trouble}", file=sys.stderr, flush=True)
             said = trouble
-            orphans = self._orphans()
+            if records:
+                self._taken(records)
             if self._ended.is_set():
                 return
-            if records:
-                self._loop.call_soon_threadsafe(self._take, records)
-            if orphans:
+            orphans = self._orphans()
+            if orphans and not self._ended.is_set():
                 self._loop.call_soon_threadsafe(self._found, orphans)
+
+    def _taken(self, records: list[Record]) -> None:
+        """Waits until the loop has folded them: a pull whose record was just read must not count as one that no journal
+        knows. A guard that was frozen finds both at once."""
+        folded = threading.Event()
+
+        def fold() -> None:
+            try:
+                self._take(records)
+            finally:
+                folded.set()
+
+        self._loop.call_soon_threadsafe(fold)
+        while not (folded.wait(POLL_SECONDS) or self._ended.is_set()):
+            pass

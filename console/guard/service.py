@@ -22,7 +22,8 @@ from adapters.base import Acked, DeadManSwitch, StrategyHost, Venue
 from adapters.registry import UnknownAdapter
 from adapters.strategy_host import HttpStrategyHost
 from console import __version__
-from console.config import DeskConfig
+from console.config import ConfigError, DeskConfig
+from console.contacts import load_contacts
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
@@ -32,6 +33,7 @@ from console.guard import desk
 from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
+from console.guard.drills import keep_drill
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.gatekeeper import GateKeeper
@@ -55,7 +57,6 @@ from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
 from console.runbooks.library import OWN_FOLDER
-from console.strict_yaml import YamlError
 
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
@@ -84,13 +85,13 @@ class Guard:
         port = http_port if http_port is not None else None if config.http is None else config.http.port
         try:
             self._instance = Instance(self.folder)
-            self.specs = load_monitors(config.path.parent / OWN_FOLDER, config.limits.by_name)
+            self.specs = self._monitors()
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
             self.writer = JournalWriter(self.folder / "journal", "guard", clock)
-        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError, YamlError) as error:
+        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError) as error:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
@@ -105,6 +106,7 @@ class Guard:
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
         unread = recovered.unread.get(self.writer.writer, "")
+        self.contacts = self._contacts(recovered.state.contacts)
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
         plan = self._compile()
         self._plan_aside = Aside("plan")
@@ -215,13 +217,28 @@ class Guard:
 
     # --- the desk ----------------------------------------------------------------------------------------------------
 
+    def _contacts(self, known: tuple[ev.ContactInfo, ...]) -> tuple[ev.ContactInfo, ...]:
+        """The desk's contacts. A mistake in their file must not cost the desk its guard: then those `known` stand."""
+        try:
+            return load_contacts(self.config.path.parent, [venue.name for venue in self.config.venues])
+        except ConfigError as error:
+            print(f"andon guard: {error}; the contacts known before stand", file=sys.stderr, flush=True)
+            return known
+
+    def _monitors(self) -> tuple[MonitorSpec, ...]:
+        specs, wrong = load_monitors(self.config.path.parent / OWN_FOLDER, self.config.limits.by_name)
+        for error in wrong:
+            print(f"andon guard: {error}; what came with Andon stands", file=sys.stderr, flush=True)
+        return specs
+
     def _describe(self) -> None:
         monitors = tuple(spec.info for spec in self.specs)
-        self.hub.journal(desk.described(self.config, self.accounts, monitors))
+        netted = desk.nets(self.venues)
+        self.hub.journal(desk.described(self.config, self.accounts, monitors, self.contacts, netted=netted))
 
     def _compile(self) -> Plan:
         """cord.json anew. A disk that does not take it leaves the last one there for the other hand."""
-        told = desk.plan_of(self.config, self.venues, self.accounts)
+        told = desk.plan_of(self.config, self.venues, self.accounts, self.contacts)
         try:
             return write_plan(str(self.folder), told)
         except OSError as error:
@@ -260,6 +277,8 @@ class Guard:
                 return _answer(await self.resumption.resume(_asked(asked), actor))
             case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
                 return await self._retire(venue, reason, confirm, actor)
+            case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
+                return await keep_drill(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
 
     async def _retire(self, venue: str, reason: str, confirm: str, actor: str) -> str:

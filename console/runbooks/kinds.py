@@ -8,7 +8,6 @@ from console.desk.cadence import Cadence, Gate, Holidays
 from console.desk.incident import IncidentClass
 from console.desk.monitor import MonitorSpec
 from console.desk.policy import (
-    Contact,
     Kpi,
     LogField,
     ManualTrigger,
@@ -16,6 +15,7 @@ from console.desk.policy import (
     Placeholder,
     PostmortemSection,
     Principle,
+    Role,
     Severity,
     Tier,
     Triage,
@@ -67,7 +67,7 @@ MESSAGE = Kind("message", "messages", Message)
 PLACEHOLDER = Kind("placeholder", "placeholders.yaml", Placeholder)
 TRIAGE = Kind("triage", "triage.yaml", Triage)
 TIER = Kind("tier", "tiers.yaml", Tier)
-CONTACT = Kind("contact", "contacts.yaml", Contact)
+ROLE = Kind("role", "roles.yaml", Role)
 POSTMORTEM = Kind("postmortem", "postmortem.yaml", PostmortemSection)
 LOG = Kind("log", "log.yaml", LogField)
 KPI = Kind("kpi", "kpis.yaml", Kpi)
@@ -81,7 +81,7 @@ KINDS: dict[str, Kind[Spec]] = {
     for kind in (
         *(SEVERITY, INCIDENT, TREE, PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK),
         *(MONITOR, TRIGGER, MANUAL_TRIGGER, CADENCE, GATE, CALENDAR),
-        *(MESSAGE, PLACEHOLDER, TRIAGE, TIER, CONTACT, POSTMORTEM, LOG, KPI, PRINCIPLE),
+        *(MESSAGE, PLACEHOLDER, TRIAGE, TIER, ROLE, POSTMORTEM, LOG, KPI, PRINCIPLE),
     )
 }
 

@@ -7,6 +7,7 @@ from textual.binding import Binding
 
 from console.actions import Console
 from console.desk.moment import Moment
+from console.desk.pull import Verdict
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState
 from console.screens.room import Room
@@ -32,6 +33,12 @@ class VerdictScreen(Room):
     BINDINGS = [
         Binding("left", "pull(-1)", "Earlier pull", show=False),
         Binding("right", "pull(1)", "Later pull", show=False),
+        Binding("up,k", "scroll(-1)", "Up", show=False),
+        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown,space", "page(1)", "Page down", show=False),
+        Binding("home", "scroll(-1000000)", "Top", show=False),
+        Binding("end", "scroll(1000000)", "End", show=False),
         Binding("escape", "leave", "Desk", show=False),
     ]
 
@@ -42,6 +49,7 @@ class VerdictScreen(Room):
     def body(self) -> ComposeResult:
         yield Lines(id="headline")
         yield Lines(id="about")
+        yield Lines(id="calls")
         yield Lines(id="venues")
         yield Prompt("reason", "why was the cord pulled? Enter keeps it in the journal", id="reason")
 
@@ -50,9 +58,13 @@ class VerdictScreen(Room):
         return cast("VerdictConsole", self.app)
 
     def _shown(self, state: DeskState) -> str:
-        """The pull chosen here; else the one just made, even before anybody has reported it; else the worst."""
+        """The pull chosen here; else the one just made, from before anybody has reported it until it is proven; else
+        the worst."""
         worst = state.pull.id if state.pull else ""
-        return self._chosen or self.verdicts.pulled or worst
+        made = self.verdicts.pulled
+        if made in state.pulls and state.pulls[made].verdict is Verdict.VERIFIED:
+            made = ""
+        return self._chosen or made or worst
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         width, pulls = self.size.width, moment.state.pulls
@@ -62,10 +74,24 @@ class VerdictScreen(Room):
         about = (
             view.about(moment, pull, width) if pull else [line((f" pull {shown}: waiting for its first record", "dim"))]
         )
-        if len(pulls) > 1 and pull:
-            about.append(line((f" pull {list(pulls).index(shown) + 1} of {len(pulls)}  ", "dim"), ("← →", "key")))
+        calls, venues = self.query_one("#calls", Lines), self.query_one("#venues", Lines)
         self.query_one("#about", Lines).show(about)
-        self.query_one("#venues", Lines).show(view.venues(moment, pull, width) if pull else [])
+        calls.show(view.calls(moment, pull, width) if pull else [])
+        calls.display = bool(calls.lines)
+        venues.show([*view.venues(moment, pull, venues.room), *view.people(moment, pull)] if pull else [])
+
+    def script(self) -> list[str]:
+        """What to say to the brokers' desks about the pull that is shown; nothing where all is proven."""
+        moment = self.console.moment
+        pull = moment.state.pulls.get(self._shown(moment.state))
+        return view.script(moment, pull) if pull else []
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one("#venues", Lines).scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        venues = self.query_one("#venues", Lines)
+        venues.scroll_relative(y=pages * max(1, venues.size.height - 1), animate=False)
 
     def action_pull(self, by: int) -> None:
         pulls = list(self.console.moment.state.pulls)

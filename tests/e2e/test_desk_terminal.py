@@ -1,8 +1,10 @@
 """The whole line, as an operator walks it: a real terminal, a real guard, real strategies at a real broker."""
 
+import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -96,6 +98,55 @@ def test_k_4_flattens_every_position(desk: DeskProcesses) -> None:
         assert desk.broker.request("GET", "/v2/positions", account=venue)[1] == []
     closes = [event.target for event in desk.journaled(ev.CordSent) if event.what == "close"]
     assert len(closes) == len(set(closes)), "one close a symbol"
+
+
+def test_tab_to_a_venue_and_3_pulls_that_venue_alone(desk: DeskProcesses) -> None:
+    with console(desk, 80, 24) as terminal:
+        terminal.wait_for("OPEN 100")
+        terminal.send("K")
+        terminal.wait_for("PULL THE CORD")
+        terminal.send("\t\t")
+        terminal.wait_for("▸ sim2")
+        time.sleep(0.5)
+        terminal.send("3")
+        terminal.wait_for("V E R I F I E D")
+    [pulled] = desk.journaled(ev.Pulled)
+    assert (pulled.scope, pulled.venues) == ("venue:sim2", ("sim2",))
+    assert {event.venue for event in desk.journaled(ev.CordSent)} == {"sim2"}
+    assert open_orders(desk, "sim2") == []
+
+
+def test_an_l2_of_a_venue_disables_the_strategies_that_trade_there(desk: DeskProcesses) -> None:
+    code, told, said = kill(desk.state_dir, "--venue", "sim2", "--level", "L2")
+    assert (code, told["verdict"]) == (0, "VERIFIED"), said
+    disabled = {event.strategy for event in desk.journaled(ev.StrategyChanged) if event.what == "disabled"}
+    assert disabled == {"maker"}
+
+
+@pytest.mark.parametrize("level", ["L3", "L4"])
+def test_a_drill_stops_the_desk_and_files_a_report_that_the_journal_vouches_for(
+    desk: DeskProcesses, level: str
+) -> None:
+    def andon(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-P", "-m", "console", "--desk", str(desk.file), *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    ran = andon("drill", "run", "kill-switch", "--level", level, "--json")
+    told = json.loads(ran.stdout)
+    assert (ran.returncode, told["passed"], told["missed"], told["problem"]) == (0, True, [], ""), ran.stderr
+    assert nothing_open(desk)
+    report = Path(told["report"])
+    [done] = desk.journaled(ev.DrillDone)
+    assert (done.id, done.pull, done.level, done.passed) == (told["id"], told["pull"], level, True)
+    assert (done.flat_ms is not None) == (level == "L4")
+    assert done.sha256 == hashlib.sha256(report.read_bytes()).hexdigest()
+    assert report == desk.state_dir / done.report
+    assert "PASSED" in report.with_suffix(".txt").read_text()
+    [pulled] = desk.journaled(ev.Pulled)
+    assert (pulled.origin, pulled.reason) == ("drill", f"drill {done.id}")
+    assert done.id in andon("drill", "list").stdout
+    again = andon("drill", "run", "kill-switch")
+    assert (again.returncode, "stands already" in again.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])

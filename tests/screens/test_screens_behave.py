@@ -76,11 +76,86 @@ async def test_tab_goes_through_the_scopes_and_the_reach_follows() -> None:
         await opened(pilot, "tab")
         assert "sim2" not in desk.said("#reach")
         desk.seconds += 1
-        await opened(pilot, "shift+tab", "shift+tab")
+        await opened(pilot, "tab", "tab", "shift+tab")
         assert "sim1" not in desk.said("#reach")
         desk.seconds += 1
         await opened(pilot, "4")
         assert desk.cord.pulls == [(Level.L4, Scope("venue", ("sim2",)), "console")]
+
+
+async def test_a_strategy_is_not_flattened_and_its_symbols_are_offered() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K", "tab", "tab", "tab")
+        assert "▸ momentum" in desk.said("#scope")
+        assert "s picks AAPL, MSFT instead" in desk.said("#levels")
+        desk.seconds += 1
+        await opened(pilot, "4")
+        assert "4 is not offered for this scope" in desk.said("#foot")
+        assert desk.cord.pulls == []
+        await opened(pilot, "s")
+        desk.seconds += 1
+        await opened(pilot, "4")
+        assert desk.cord.pulls == [(Level.L4, Scope("symbol", ("AAPL", "MSFT")), "console")]
+
+
+async def test_symbols_are_picked_and_nothing_is_pulled_while_none_is() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K", "shift+tab")
+        assert "no symbol is picked" in desk.said("#reach")
+        desk.seconds += 1
+        await opened(pilot, "3")
+        assert desk.cord.pulls == []
+        assert "pick a symbol first" in desk.said("#foot")
+        await opened(pilot, "right", "right", "space", "right", "space", "left", "space")
+        assert "■ SPY" in desk.said("#scope")
+        desk.seconds += 1
+        await opened(pilot, "1")
+        assert desk.cord.pulls == [(Level.L1, Scope("symbol", ("SPY",)), "console")]
+
+
+async def test_every_level_and_the_strategies_that_two_disables() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert "disable 3 strategies" in desk.said("#levels")
+        await opened(pilot, "tab", "tab")
+        assert "disable maker" in desk.said("#levels")
+        desk.seconds += 1
+        await opened(pilot, "2")
+        assert desk.cord.pulls == [(Level.L2, Scope("venue", ("sim2",)), "console")]
+
+
+async def test_the_number_stays_in_sight_and_the_rest_scrolls() -> None:
+    desk = Desk(scenario.partial())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "v", "pagedown", "pagedown", "end")
+        venues = desk.app.screen.query_one("#venues", Lines)
+        assert venues.scroll_offset.y == venues.max_scroll_y > 0
+        assert "+1 555 0177" in desk.said("#calls")
+        assert "PA3T92MK" in desk.said("#calls")
+        await opened(pilot, "home")
+        assert venues.scroll_offset.y == 0
+
+
+async def test_what_to_say_is_sent_to_the_clipboard_and_never_said_to_be_copied() -> None:
+    desk = Desk(scenario.partial())
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, "c")
+        assert desk.app.clipboard.startswith("+1 555 0177  Sim Brokerage")
+        assert "The account is PA3T92MK.\nCancel all open orders of this account." in desk.app.clipboard
+        [toast] = desk.app._notifications
+        assert toast.message == "sent to your terminal’s clipboard, if it allows that"
+
+
+async def test_a_proven_pull_has_nothing_to_copy() -> None:
+    desk = Desk(scenario.verified())
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, "c")
+        assert desk.app.clipboard == ""
+        [toast] = desk.app._notifications
+        assert toast.message == "no venue is PARTIAL or UNKNOWN"
 
 
 async def test_nothing_opens_above_the_overlay_and_rooms_do_not_change_below_it() -> None:
@@ -88,7 +163,7 @@ async def test_nothing_opens_above_the_overlay_and_rooms_do_not_change_below_it(
     async with desk.app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "K", "ctrl+p", "question_mark", "2", "K", "f10", "q")
         assert isinstance(desk.app.screen, CordScreen)
-        assert "comes later" in desk.said("#foot") or "Enter does nothing" in desk.said("#foot")
+        assert "Esc leave" in desk.said("#foot")
         await opened(pilot, "escape")
         assert desk.app.screen.query_one("#monitors")
 
@@ -118,7 +193,7 @@ async def test_the_arrows_go_through_the_pulls() -> None:
     async with desk.app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "v")
         assert "U N K N O W N" in desk.said("#headline")
-        assert "pull 2 of 2" in desk.said("#about")
+        assert "pull 2 of 2  ← →  1 other stands, the worst VERIFIED" in desk.said("#about")
         assert "directly, without the guard" in desk.said("#about")
         await opened(pilot, "left")
         assert "V E R I F I E D" in desk.said("#headline")

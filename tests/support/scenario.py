@@ -1,6 +1,6 @@
 """Small histories of a desk, told as records with a fixed clock: for snapshots and for the pictures in the docs."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,13 @@ MONITORS = (
     ev.MonitorInfo("error-rate", "errors per minute", "INFRA", "> 10", "PAGE"),
 )
 
+CONTACTS = (
+    ev.ContactInfo("Sim Brokerage", "trading desk", "+1 555 0177", "24/7", 1, venue="sim2"),
+    ev.ContactInfo("Sim Brokerage", "night desk", "+1 555 0178", "22:00-06:00 UTC", 2, venue="sim2"),
+    ev.ContactInfo("Ana Ortega", "on-call operator", "+353 1 555 0101", "07:00-22:00 UTC", 1),
+    ev.ContactInfo("Bo Lindqvist", "head of risk", "+46 8 555 0102", "always", 2),
+    ev.ContactInfo("Kim Adeyemi", "founder", "+353 1 555 0103", "always", 3),
+)
 
 D = Decimal
 
@@ -160,6 +167,7 @@ def described(mode: str = "simulated") -> ev.DeskDescribed:
         config_hash="c0ffee",
         monitors=MONITORS,
         limits_hash="7f83b1657ff1fc53",
+        contacts=CONTACTS,
     )
 
 
@@ -175,13 +183,15 @@ def begun(mode: str = "simulated") -> Story:
     return story
 
 
-def heard(story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rate: int = 12) -> Story:
-    """The latest samples of everything that is well."""
-    as_of = NOW - int(ago * SECOND)
+def heard(
+    story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rate: int = 12, silent: Collection[str] = ()
+) -> Story:
+    """The latest samples of everything that is well; `silent` venues were last heard just before the pull."""
     for venue, positions, orders, equity, day in (
         ("sim1", SIM1_POSITIONS, SIM1_ORDERS, "99580.00", "-0.42"),
         ("sim2", SIM2_POSITIONS, SIM2_ORDERS, "100110.00", "0.11"),
     ):
+        as_of = NOW - int((13 if venue in silent else ago) * SECOND)
         story.at(-ago, ev.Heartbeat(venue, 4200), ev.AccountRead(venue, D(equity), D(day), D("1.10"), as_of))
         story.at(-ago, ev.PositionsRead(venue, positions, as_of), ev.OrdersRead(venue, orders, as_of))
     held = {"momentum": SIM1_POSITIONS[:2], "meanrev": SIM1_POSITIONS[2:], "maker": SIM2_POSITIONS}
@@ -191,6 +201,7 @@ def heard(story: Story, *, gate: GateState = GateState.OPEN, ago: float = 1, rat
         "maker": ("maker-0101", "maker-0102"),
     }
     days = {"momentum": "0.12", "meanrev": "-0.61", "maker": "0.11"}
+    as_of = NOW - int(ago * SECOND)
     for name, model in MODELS.items():
         story.at(-ago, sampled(name, model, gate, rate, days[name], as_of))
         story.at(-ago, ev.BookRead(name, held[name], working[name], as_of))
@@ -273,6 +284,7 @@ def requested() -> Story:
                 PULL, venue, Verdict.REQUESTED, "no open order; quiet so far", t_blocked=NOW - int(11.5 * SECOND)
             ),
         )
+    story.at(-3, ev.QuietRestarted(PULL, "sim2", "late fill SPY of order a7e110"))
     return stopped(story)
 
 
@@ -290,7 +302,12 @@ def partial() -> Story:
             PULL, "sim2", "cancel_all", "acked", items=2, status=207, took_ms=180, failed=("a7e111",), detail="1 of 2"
         ),
     )
-    story.at(-11, ev.VenueVerdict(PULL, "sim2", Verdict.PARTIAL, "1 order stands", standing=("a7e111",)))
+    for attempt, ago in ((1, 11.4), (2, 10), (4, 6)):
+        story.at(-ago, ev.CordSent(PULL, "sim2", "cancel", attempt, target="a7e111"))
+        why = "order is pending cancel"
+        story.at(-ago, ev.CordAnswered(PULL, "sim2", "cancel", "refused", "a7e111", 422, why, took_ms=31))
+    why = "1 order still open; cancel refused: order is pending cancel"
+    story.at(-11, ev.VenueVerdict(PULL, "sim2", Verdict.PARTIAL, why, standing=("a7e111",)))
     return stopped(story)
 
 
@@ -370,18 +387,24 @@ def reduced() -> Story:
 
 def stopped(story: Story, *, heartbeat: str = "firing") -> Story:
     """Strategies have followed the gate, and nothing is open any more where a venue answers."""
-    heard(story, gate=GateState.HALTED, rate=0)
     silent = {
         record.event.venue
         for record in story.records
         if isinstance(record.event, ev.VenueVerdict) and record.event.verdict is Verdict.UNKNOWN
+    }
+    heard(story, gate=GateState.HALTED, rate=0, silent=silent)
+    standing = {
+        record.event.venue: record.event.standing
+        for record in story.records
+        if isinstance(record.event, ev.VenueVerdict)
     }
     for venue in ("sim1", "sim2"):
         if venue in silent:
             story.at(-1, ev.PositionsRead(venue, (), NOW, unknown="no answer in 5 s"))
             story.at(-1, ev.OrdersRead(venue, (), NOW, unknown="no answer in 5 s"))
         else:
-            story.at(-1, ev.OrdersRead(venue, (), NOW - SECOND))
+            left = tuple(each for each in (*SIM1_ORDERS, *SIM2_ORDERS) if each.id in standing[venue])
+            story.at(-1, ev.OrdersRead(venue, left, NOW - SECOND))
     for name in MODELS:
         story.at(-1, ev.BookRead(name, (), (), NOW - SECOND))
     return beaten(monitored(story, heartbeat=heartbeat))
@@ -424,6 +447,13 @@ def burning() -> Story:
     story.at(-27, ev.MonitorChanged("broker-heartbeat", "pending", "firing", "812 ms > 500 ×3", "PAGE"))
     story.at(-9, ev.MonitorChanged("bar-age", "ok", "unknown", "no bars read", "PAGE"))
     return beaten(monitored(story, heartbeat="firing", unknown=True))
+
+
+def reached() -> Story:
+    """A burning desk with orders at sim1 that nobody here sent."""
+    story = burning()
+    foreign = order("c3d900", "mobile-app", "MSFT", "sell", 25)
+    return beaten(story.at(-0.5, ev.OrdersRead("sim1", (*SIM1_ORDERS, foreign), NOW - SECOND)))
 
 
 def detached() -> list[Update]:

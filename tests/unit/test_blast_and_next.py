@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from console.desk import events as ev
-from console.desk.blast import blast, scopes
+from console.desk.blast import blast, refusals, scopes, symbols, symbols_of
 from console.desk.moment import Look, Moment
 from console.desk.next_steps import Step, next_steps
 from console.desk.pull import GateState, Level, Scope
@@ -27,7 +27,8 @@ def steps(moment: Moment) -> tuple[Step, ...]:
 
 def test_the_blast_radius_counts_what_lies_in_scope() -> None:
     state = seen(scenario.calm()).state
-    assert [str(scope) for scope in scopes(state)] == ["desk", "venue:sim1", "venue:sim2"]
+    strategies = ["strategy:momentum", "strategy:meanrev", "strategy:maker"]
+    assert [str(scope) for scope in scopes(state)] == ["desk", "venue:sim1", "venue:sim2", *strategies]
     whole = blast(state, Scope("desk"))
     assert [(row.venue, row.orders, row.positions) for row in whole.venues] == [("sim1", 4, 3), ("sim2", 2, 1)]
     assert whole.naked == ("AAPL",)
@@ -37,6 +38,40 @@ def test_the_blast_radius_counts_what_lies_in_scope() -> None:
     only = blast(state, Scope("venue", ("sim2",)))
     assert [row.venue for row in only.venues] == ["sim2"]
     assert only.venues[0].net < 0 < only.venues[0].gross
+
+
+def test_a_strategy_reaches_its_own_orders_and_leaves_the_others() -> None:
+    state = seen(scenario.reached()).state
+    reach = blast(state, Scope("strategy", ("momentum",)))
+    [row] = reach.venues
+    assert (row.venue, row.orders, row.untouched, row.foreign) == ("sim1", 3, 2, 0)
+    assert (row.positions, row.naked, reach.disables) == (2, ("AAPL",), ("momentum",))
+    [share] = row.shares
+    assert (share.strategy, share.orders, share.positions) == ("momentum", 3, 2)
+    assert set(refusals(state, Scope("strategy", ("momentum",)))) == {Level.L4}
+
+
+def test_symbols_reach_every_venue_and_strangers_too() -> None:
+    state = seen(scenario.reached()).state
+    assert symbols(state) == ("AAPL", "MSFT", "NVDA", "SPY")
+    assert symbols_of(state, Scope("strategy", ("momentum",))) == ("AAPL", "MSFT")
+    reach = blast(state, Scope("symbol", ("MSFT", "SPY")))
+    assert [(row.venue, row.orders, row.untouched, row.positions) for row in reach.venues] == [
+        ("sim1", 2, 3, 1),
+        ("sim2", 2, 0, 1),
+    ]
+    assert (reach.foreign, reach.foreign_since) == (1, NOW - 40 * SECOND)
+    assert reach.disables == ("momentum", "maker")
+    assert refusals(state, Scope("symbol", ("MSFT",))) == {}
+    assert set(refusals(state, Scope("symbol", ("TSLA",)))) == {Level.L2}
+
+
+def test_what_a_venue_holds_is_told_strategy_by_strategy() -> None:
+    [row] = blast(seen(scenario.calm()).state, Scope("venue", ("sim1",))).venues
+    assert [(share.strategy, share.orders, share.net) for share in row.shares] == [
+        ("momentum", 3, row.gross - 10275),
+        ("meanrev", 1, -10275),
+    ]
 
 
 def test_orders_of_strangers_are_counted_apart() -> None:

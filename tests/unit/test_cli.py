@@ -189,7 +189,8 @@ def test_a_reason_that_was_written_down_outlives_the_hand(capsys: pytest.Capture
     direct = JournalWriter(desk / "journal", "direct-p1")
     direct.append(Pulled("p1", "L3", "desk", "", "console", "direct", ("sim1",)), "ana")
     direct.close()
-    assert "L3 desk “acks silent” by ana" in run(capsys, "status")[1]
+    assert " ana, console, directly, without the guard   gate HALTED" in (out := run(capsys, "status")[1])
+    assert " “acks silent”\n" in out
 
 
 def test_status_without_a_guard_says_where_a_damaged_journal_ends(
@@ -210,8 +211,8 @@ def test_the_exit_code_of_status_is_the_verdict_and_never_0_without_a_guard(
     got, out, _ = run(capsys, "status")
     assert got == code
     assert "gate HALTED" in out
-    assert f"{verdict}  order 8f1c stands" in out
-    assert ("telephone of sim1: +1 555 0100" in out) == (code in (3, 4))
+    assert f"{verdict}   order 8f1c stands" in out
+    assert ("CALL sim1  +1 555 0100  sim1’s desk, broker" in out) == (code in (3, 4))
     assert json.loads(run(capsys, "status", "--json")[1])["pulls"]["p1"]["verdict"] == verdict
 
 
@@ -274,6 +275,14 @@ def test_init_writes_a_desk_that_checks_once_its_keys_are_filled_in(
     code, out, _ = run(capsys, "check", str(folder))
     assert code == 0
     assert "in order. Desk main, paper; venues alpaca" in out
+    contacts = folder / "contacts.yaml"
+    assert f"{contacts}: nobody to call is named" in out
+    example = contacts.read_text().replace("contacts: []", "contacts:").replace("\n#  ", "\n  ")
+    contacts.write_text(example)
+    assert "Broker trading desk (1), Ana Ortega (1), Bo Lindqvist (2)" in run(capsys, "check", str(folder))[1]
+    contacts.write_text(example.replace("escalation_level: 2", "escalation_level: 9"))
+    code, _, err = run(capsys, "check", str(folder))
+    assert (code, "a whole number from 1 to 3 is expected" in err) == (2, True)
     unit = (folder / "andon-guard.service").read_text()
     assert f'--desk "{folder / "desk.yaml"}" guard\n' in unit
     assert "{" not in unit
@@ -305,7 +314,20 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version")[:2] == (0, f"andon {__version__}\n")
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for command in ("demo", "simulate", "guard", "status", "gate", "book", "info", "kill", "journal", "check", "init"):
+    for command in (
+        "demo",
+        "simulate",
+        "guard",
+        "status",
+        "gate",
+        "book",
+        "info",
+        "kill",
+        "drill",
+        "journal",
+        "check",
+        "init",
+    ):
         assert f"    {command}  " in out
 
 

@@ -1,5 +1,7 @@
 """The switch: which keys pull, and when. Times are given, nothing waits."""
 
+from collections.abc import Collection
+
 import pytest
 
 from console.desk.pull import Level, Scope
@@ -19,8 +21,8 @@ class Bench:
         self.told: list[PullMade] = []
         self.switch = CordSwitch(None if read_only else self.cord, self.told.append, lambda: self.now)
 
-    def shown(self, scope: Scope = DESK) -> None:
-        self.switch.painted(self.switch.offer(scope))
+    def shown(self, scope: Scope = DESK, levels: Collection[Level] = tuple(Level)) -> None:
+        self.switch.painted(self.switch.offer(scope, levels))
 
     def at(self, seconds: float) -> "Bench":
         self.now = 100.0 + seconds
@@ -73,7 +75,22 @@ def test_any_other_key_starts_the_wait_again() -> None:
     assert bench.pulls == [(Level.L3, DESK)]
 
 
-@pytest.mark.parametrize("key", ["escape", "tab", "shift+tab"])
+@pytest.mark.parametrize("level", Level)
+def test_each_digit_pulls_its_level(level: Level) -> None:
+    bench = Bench()
+    bench.shown()
+    bench.at(1).press(str(level.rank))
+    assert bench.pulls == [(level, DESK)]
+
+
+def test_a_level_that_this_scope_does_not_offer_pulls_nothing_and_holds_up_no_other() -> None:
+    bench = Bench()
+    bench.shown(VENUE, [Level.L1, Level.L3])
+    assert bench.at(1).press("4", "2", "3") == [False, False, True]
+    assert bench.pulls == [(Level.L3, VENUE)]
+
+
+@pytest.mark.parametrize("key", ["escape", "tab", "shift+tab", "left", "right", "up", "down", "space", "s"])
 def test_leaving_and_changing_the_scope_disarm_at_once(key: str) -> None:
     bench = Bench()
     bench.shown()
@@ -95,10 +112,10 @@ def test_a_paint_that_comes_after_its_offer_was_withdrawn_arms_nothing() -> None
     assert bench.pulls == []
 
 
-def test_enter_and_the_levels_to_come_pull_nothing() -> None:
+def test_nothing_but_a_digit_pulls() -> None:
     bench = Bench()
     bench.shown()
-    for second, key in enumerate(("enter", "1", "2", "space", "f10", "f10"), 1):
+    for second, key in enumerate(("enter", "0", "5", "p", "f10", "f10"), 1):
         bench.at(second).press(key)
     assert bench.pulls == []
 

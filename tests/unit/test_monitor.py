@@ -36,7 +36,7 @@ LIMITS = {
     "errors_per_minute": Decimal(10),
 }
 START = 1_800_000_000 * SECOND  # the beginning of a minute
-SPECS = {spec.id: spec for spec in load_monitors(None, LIMITS)}
+SPECS = {spec.id: spec for spec in load_monitors(None, LIMITS)[0]}
 
 
 class Desk:

@@ -18,7 +18,6 @@ from console.runbooks.kinds import GATE, KINDS, PROCEDURE, TREE, kind_at
 from console.runbooks.library import Library, files, read_file, shipped_folder
 from console.runbooks.lint import lint
 from console.runbooks.schema import schema
-from console.strict_yaml import YamlError
 
 LIMITS = Limits().by_name
 BROKEN = Path(__file__).parent / "broken_runbooks"
@@ -174,11 +173,19 @@ def test_where_a_desk_s_own_is_not_fit_ours_stays(own: Path) -> None:
 def test_a_monitor_of_a_desk_s_own_goes_by_its_limits(tmp_path: Path) -> None:
     text = (BROKEN / "unknown-limit" / "monitors.yaml").read_text()
     (tmp_path / "monitors.yaml").write_text(text.replace("heat_limit", "orders_per_minute"))
-    last = load_monitors(tmp_path, LIMITS)[-1]
-    assert (last.id, last.threshold) == ("heat", float(LIMITS["orders_per_minute"]))
-    (tmp_path / "monitors.yaml").write_text(text)
-    with pytest.raises(YamlError, match=r"monitors\.yaml:7:10: monitor 'heat': there is no limit 'heat_limit'"):
-        load_monitors(tmp_path, LIMITS)
+    specs, wrong = load_monitors(tmp_path, LIMITS)
+    assert (specs[-1].id, specs[-1].threshold, wrong) == ("heat", float(LIMITS["orders_per_minute"]), ())
+
+
+def test_a_mistake_in_a_desk_s_own_monitors_costs_it_none_of_ours(tmp_path: Path) -> None:
+    text = (BROKEN / "unknown-limit" / "monitors.yaml").read_text()
+    (tmp_path / "monitors.yaml").write_text(text + (shipped_folder() / "monitors.yaml").read_text())
+    specs, wrong = load_monitors(tmp_path, LIMITS)
+    assert specs == load_monitors(None, LIMITS)[0]
+    assert [str(error) for error in wrong] == [
+        f"{tmp_path}/monitors.yaml:7:10: monitor 'heat': there is no limit 'heat_limit'; one of daily_loss_pct, "
+        "drawdown_pct, orders_per_minute, errors_per_minute is expected"
+    ]
 
 
 def test_the_tree_in_the_documentation_is_in_order(tmp_path: Path) -> None:

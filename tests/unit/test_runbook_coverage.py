@@ -108,11 +108,11 @@ def test_the_counts_are_those_of_the_sources() -> None:
         "tier": 3,
         "kpi": 4,
     }
-    assert {name: counts[name] for name in ("playbook", "rollback", "message", "contact", "log")} == {
+    assert {name: counts[name] for name in ("playbook", "rollback", "message", "role", "log")} == {
         "playbook": 4,
         "rollback": 3,
         "message": 6,
-        "contact": 3,
+        "role": 3,
         "log": 6,
     }
     assert len(set(SHELVES["monitor"]) - OWN_MONITORS) == 12
