@@ -1,5 +1,4 @@
-"""`andon check`: reads desk.yaml and contacts.yaml as the guard would, every runbook as the console would, and says what
-is wrong."""
+"""`andon check`: reads desk.yaml, contacts.yaml and the runbooks as guard and console would; says what is wrong."""
 
 import sys
 from collections.abc import Sequence
@@ -40,9 +39,8 @@ def check(path: str | None, desk: str | None, *, as_json: bool) -> int:
     if as_json:
         places = [{"file": each.path, "line": each.line, "column": each.column, "why": each.why} for each in found]
         facts = {"path": asked.desk or asked.own, "ok": not wrong, "problems": problems, "found": places}
-        print_json(
-            {**facts, **_understood(config, contacts), "documents": report.documents, "replaced": _replaced(report)}
-        )
+        runbooks = {"documents": report.documents, "replaced": _replaced(report)}
+        print_json({**facts, **_understood(config, contacts), **runbooks})
     elif wrong:
         print("\n".join(wrong), file=sys.stderr)
     else:
