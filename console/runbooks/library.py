@@ -82,7 +82,11 @@ class Library:
         shelf: Shelf[S] = Shelf()
         for folder in (shipped_folder(), self.own) if kind.overlaid else (shipped_folder(),):
             if folder is not None:
-                self._put(shelf, kind, folder)
+                try:
+                    self._put(shelf, kind, folder)
+                except OSError as error:
+                    path = Path(error.filename or folder)
+                    shelf.found.append(YamlError(path, 1, 1, f"it can not be read: {error.strerror}"))
         return shelf
 
     def sound(self, kind: Kind[S]) -> tuple[S, ...]:
@@ -117,9 +121,8 @@ class Library:
             yield error_at(path, name, why)
         if spec.id in here:
             first = at(here[spec.id].node, ("id",)).line
-            yield error_at(
-                path, name, f"a second {kind.name} has the id {spec.id!r} (first in line {first}); expected once"
-            )
+            why = f"a second {kind.name} has the id {spec.id!r} (first in line {first}); expected once"
+            yield error_at(path, name, why)
         for fault in faults(spec, self._limits):
             yield error_at(path, at(node, fault.path), f"{kind.name} {spec.id!r}: {fault.why}")
 

@@ -2,6 +2,7 @@
 where it is and how the sentence about it begins."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,6 +169,17 @@ def test_where_a_desk_s_own_is_not_fit_ours_stays(own: Path) -> None:
     shelf = Library(own, LIMITS).shelf(TREE)
     assert not shelf.documents["no-fills"].own
     assert len(shelf.found) == 2  # a circle, and a leaf that nothing leads to any more
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_can_not_be_read_is_told_and_takes_nothing_down(own: Path) -> None:
+    own.chmod(0)
+    try:
+        shelf = Library(own, LIMITS).shelf(TREE)
+    finally:
+        own.chmod(0o700)
+    assert "no-fills" in shelf.documents
+    assert "can not be read: Permission denied" in shelf.found[0].why
 
 
 def test_a_monitor_of_a_desk_s_own_goes_by_its_limits(tmp_path: Path) -> None:
