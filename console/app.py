@@ -202,10 +202,24 @@ class AndonApp(App[None]):
         self.show_room("desk")
         self.notify(said, title="Resumed", timeout=20)
 
+    @property
+    def room(self) -> Room | None:
+        """The room in sight, below whatever lies over it."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Room)), None)
+
+    def in_room(self, what: str) -> None:
+        if self.room is not None:
+            self.room.do(what)
+
+    def not_in_room(self, what: str) -> str:
+        offers = self.room.offers() if self.room is not None else {}
+        return offers.get(what, "there is nothing here to do that with")
+
     def open_help(self) -> None:
         from console.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        if self.room is not None:
+            self.push_screen(HelpScreen(self.room))
 
     def open_filter(self) -> None:
         if isinstance(self.screen, Room):

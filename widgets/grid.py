@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 
 from widgets.line import BLANK, Line, fit, line, text_of
@@ -26,10 +27,11 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`key` names what the row is about, for the cursor; `cells` are as many as columns. A single cell is a heading
-    across all of them."""
+    across all of them. `words` are not shown, and the filter finds the row by them, too."""
 
     key: str
     cells: tuple[Line, ...]
+    words: str = ""
 
 
 GAP = 1
@@ -65,6 +67,9 @@ def lay(cells: Sequence[Line], columns: Sequence[Column], across: Sequence[int])
 
 class Grid(Painted, can_focus=True):
     """A table without a border. `headed` keeps the columns' titles in the first line while the rest scrolls."""
+
+    class Moved(Message):
+        """The cursor stands on another row, or on none."""
 
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
@@ -106,12 +111,12 @@ class Grid(Painted, can_focus=True):
         self._sift()
 
     def filter(self, words: str) -> None:
-        """Keep rows that hold every word in any of their cells, in any case."""
+        """Keep rows that hold every word in any of their cells, or are to be found by it, in any case."""
         self._filter = words.casefold()
         self._sift()
 
     def _passes(self, row: Row) -> bool:
-        said = " ".join(text_of(cell) for cell in row.cells).casefold()
+        said = " ".join((*map(text_of, row.cells), row.words)).casefold()
         return all(word in said for word in self._filter.split())
 
     def _sift(self) -> None:
@@ -121,6 +126,8 @@ class Grid(Painted, can_focus=True):
             return
         cursor = next((number for number, row in enumerate(self._rows) if row.key == key), 0)
         moved, self._cursor = cursor != self._cursor, cursor
+        if key != (self.cursor.key if self.cursor else ""):
+            self.post_message(self.Moved())
         if len(self._rows) != len(before):
             self.virtual_size = Size(0, len(self._rows) + self._head)
             self.refresh(layout=self.styles.auto_dimensions)
@@ -152,6 +159,9 @@ class Grid(Painted, can_focus=True):
         """Move the cursor; it stays in sight."""
         before = self._cursor
         self._cursor = max(0, min(len(self._rows) - 1, before + by))
+        if self._cursor == before:
+            return
+        self.post_message(self.Moved())
         self.refresh_line(before + self._head)
         self.refresh_line(self._cursor + self._head)
         top, room = self.scroll_offset.y, self.size.height - self._head

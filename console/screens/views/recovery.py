@@ -1,0 +1,157 @@
+"""Recovery: the symptoms, the question that is to be answered, and the leaf with what it will do."""
+
+import textwrap
+from collections.abc import Iterable
+
+from console.desk.blast import blast
+from console.desk.logbook import Logbook, TaskState, WalkState
+from console.desk.moment import Moment
+from console.desk.pull import Level, Scope
+from console.desk.tree import Answer, KillSwitch, Leaf, Question, Resume, Throttle, Tree
+from console.desk.words import age, clock, count, share
+from console.runbooks.handbook import Handbook
+from console.screens.views import cord
+from console.screens.views.looks import LEAVES
+from console.screens.views.page import chip
+from console.screens.views.writer import Writer
+from widgets.grid import Column, Row
+from widgets.line import BLANK, Line, band, cut, line, spread
+
+TREE_COLUMNS = (Column("symptom", 40, grow=1), Column("tree", 18), Column("walk", 16))
+TASK_COLUMNS = (Column("since", 9), Column("task", 40, grow=1), Column("tree", 18, drop=1))
+
+ANSWERS = {True: ("YES", "good"), False: ("NO", "warn")}
+
+
+def tree_rows(trees: Iterable[Tree], log: Logbook) -> list[Row]:
+    """What a person sees comes first; a walk on its way says where it stands."""
+    rows = []
+    for tree in trees:
+        walk = log.unfinished_walk(tree.id)
+        told = line((f"▶ at {walk.walk.here}", "key")) if walk else line()
+        rows.append(Row(tree.id, (line((tree.symptom, "title" if walk else "")), line((tree.id, "dim")), told)))
+    return rows
+
+
+def tasks_title(tasks: Iterable[TaskState]) -> str:
+    return f" Open tasks  {len(list(tasks))} "
+
+
+def task_rows(moment: Moment, tasks: Iterable[TaskState]) -> list[Row]:
+    """What leaves have left to do, the latest first."""
+    return [
+        Row(task.id, (line((age(moment.now - task.at), "dim")), line(task.says), line((task.tree, "dim"))))
+        for task in list(tasks)[::-1]
+    ]
+
+
+def heading(known: WalkState, width: int) -> Line:
+    """Which walk this is."""
+    tree = known.walk.tree
+    who = f"begun {clock(known.at)}Z by {known.actor} "
+    return spread(
+        line((f" {tree.id}  ", "title"), (f"{tree.title}  version {known.walk.version}", "dim")), line((who, "dim")), width
+    )
+
+
+def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked: bool, page: Writer) -> None:
+    """The path so far, and where it stands. `note` waits for the next answer; `asked` is a throttle that only wants its
+    confirmation."""
+    for number, (answer, question) in enumerate(known.walk.path, 1):
+        _answered(number, answer, question, page)
+    page.blank()
+    question, leaf = known.walk.question, known.walk.leaf
+    if question is not None:
+        _question(len(known.walk.answers) + 1, question, known.walk.tree, page)
+    elif leaf is not None:
+        _leaf(moment, known, leaf, book, asked, page)
+    if note:
+        page.blank()
+        page.fact("  note", f"“{note}” is kept with your answer", "key")
+
+
+def _answered(number: int, answer: Answer, question: Question, page: Writer) -> None:
+    word, tone = ANSWERS[answer.yes]
+    page.text(line((f"Q{number}  ", "dim")), question.ask, "")
+    page.text(line("    ", (f"{word:<4}", tone)), f"{clock(answer.at)}Z {answer.actor}", "dim")
+    if answer.note:
+        page.text(line("    "), f"“{answer.note}”", "dim")
+
+
+def big(text: str, tone: str, width: int) -> list[Line]:
+    """The one thing that there is to say now, over the whole width."""
+    return [band(told, tone, width) for told in ("", *textwrap.wrap(text, width - 8), "")]
+
+
+def _question(number: int, question: Question, tree: Tree, page: Writer) -> None:
+    page.add(*big(f"Q{number}  {question.ask}", "band-calm", page.width))
+    page.blank()
+    page.fact("  why", question.why)
+    page.blank()
+    for key, target, (word, tone) in (("y", question.yes, ANSWERS[True]), ("n", question.no, ANSWERS[False])):
+        lead = line("  ", (f" {key} ", "band-calm"), (f" {word:<4}", tone), ("→ ", "dim"))
+        leaf = tree.leaves.get(target)
+        if leaf is not None:
+            page.text(line(lead, chip(leaf), " "), leaf.says)
+        else:
+            page.text(lead, tree.questions[target].ask)
+
+
+def _leaf(moment: Moment, known: WalkState, leaf: Leaf, book: Handbook, asked: bool, page: Writer) -> None:
+    page.add(*big(f"{leaf.kind.upper()}  {leaf.says}", LEAVES[leaf.kind], page.width))
+    page.blank()
+    _acts(moment, known, leaf, asked, page)
+    page.blank()
+    page.facts("  do", (f"{number}. {text}" for number, text in enumerate(leaf.do, 1)))
+    if leaf.why:
+        page.fact("  why", leaf.why)
+    page.facts("  verified", leaf.verify)
+    if leaf.see:
+        page.blank()
+        page.links(leaf.see, book)
+
+
+def _acts(moment: Moment, known: WalkState, leaf: Leaf, asked: bool, page: Writer) -> None:
+    """What the leaf will do, the key that does it, and what has come of it."""
+    if known.ended:
+        looks = "good" if known.ended == "acted" else "warn"
+        target = f" ({known.target})" if known.target else ""
+        note = f": {known.note}" if known.note else ""
+        page.fact("  over", f"{known.ended}{target} {clock(known.ended_at)}Z by {known.ended_by}{note}", looks)
+        return
+    match leaf:
+        case KillSwitch(level=level):
+            page.fact("  will do", f"{level} {level.says} on the whole desk, unless you choose less:", "bad")
+            page.add(*reach(moment, level, page.width))
+            key, says = "K", "opens the cord; nothing is pulled before its digit"
+        case Throttle():
+            page.fact("  will do", throttled(moment, leaf), "warn")
+            key, says = ("y", "lowers the gate now; Esc leaves it") if asked else ("l", "lowers the gate, after one y")
+        case Resume():
+            page.fact("  will do", f"asks the resume guard for {leaf.size} %; it proves everything anew", "good")
+            key, says = "u", "opens the way back"
+        case _:
+            page.fact("  will do", "changes no gate; a task stays open until somebody closes it")
+            key, says = "d", "keeps it as an open task"
+    page.text(line("  ", (f" {key} ", "band-bad" if key in ("K", "y") else "band-calm"), " "), says, "title")
+
+
+def reach(moment: Moment, level: Level, width: int) -> list[Line]:
+    """The blast radius of a pull of the whole desk at this level, as the cord's overlay tells it."""
+    reached = blast(moment.state, Scope("desk"))
+    told = cord.table(moment, reached, width - 2, shares=False)
+    if level.cancels:
+        told += cord.cautions(moment, reached, width - 2)
+    return [cut(line("  ", each), width) for each in told] if reached.venues else [line(("  no venue is known yet", "unknown"))]
+
+
+def throttled(moment: Moment, leaf: Throttle) -> str:
+    """What the gate will let through, beside what it lets through now."""
+    rate = f", orders to {leaf.rate} % of their rate" if leaf.rate else ""
+    now = moment.state.size
+    said = f"lowers the gate of the whole desk to {leaf.size} % of the normal size{rate}; now {share(now)}"
+    return f"{said}: it is as low already" if now * 100 <= leaf.size else said
+
+
+def nothing_to_walk() -> list[Line]:
+    return [BLANK, line(("  no tree can be read: andon check says why", "warn"))]
