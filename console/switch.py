@@ -8,7 +8,7 @@ offer makes one pull at most.
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from console.desk.pull import Level, Scope
 from console.desk.source import Cord
@@ -24,8 +24,15 @@ CHANGES_OFFER = frozenset({"tab", "shift+tab", "escape", "left", "right", "up", 
 on the screen. The overlay offers anew after each of them."""
 
 
-Ready: TypeAlias = tuple[Level, Scope, bool, bool]
-"""What a key pulls: level, scope, whether what protects is kept, whether only the strategies' orders are touched."""
+class Ready(NamedTuple):
+    """What a key pulls: whether what protects is kept, whether only the strategies' orders are touched, and by which
+    way in (see `events.Pulled`)."""
+
+    level: Level
+    scope: Scope
+    keep_protective: bool
+    own_only: bool
+    origin: str
 
 
 class PullMade(NamedTuple):
@@ -66,6 +73,7 @@ class CordSwitch:
         self._scope: Scope | None = None
         self._levels: frozenset[Level] = frozenset()
         self._keep_protective = self._own_only = False
+        self._origin = "console"
         self._settled: float | None = None
         self._beat = clock()
         self._f10: float | None = None
@@ -87,13 +95,15 @@ class CordSwitch:
         *,
         keep_protective: bool = False,
         own_only: bool = False,
+        origin: str = "console",
     ) -> int:
-        """The overlay is about to show this scope with these levels, and what a pull is to leave (see `Cord.pull`).
+        """The overlay is about to show this scope with these levels, and what a pull is to leave (see `Cord.pull`);
+        `origin` is tree where a tree's leaf opened it.
         Nothing counts before `painted` is told the number returned."""
         with self._lock:
             self._offer += 1
             self._scope, self._levels, self._settled = scope, frozenset(levels), None
-            self._keep_protective, self._own_only = keep_protective, own_only
+            self._keep_protective, self._own_only, self._origin = keep_protective, own_only, origin
             offer = self._offer
         if self._cord is not None:
             self._cord.ready()
@@ -127,9 +137,14 @@ class CordSwitch:
         return True
 
     def _pull(self, cord: Cord, ready: Ready, blocked: bool) -> None:
-        level, scope, keep, own = ready
-        pull = cord.pull(level, scope, origin="console", keep_protective=keep, own_only=own)
-        self._told(PullMade(pull, level, scope, blocked))
+        pull = cord.pull(
+            ready.level,
+            ready.scope,
+            origin=ready.origin,
+            keep_protective=ready.keep_protective,
+            own_only=ready.own_only,
+        )
+        self._told(PullMade(pull, ready.level, ready.scope, blocked))
 
     def _on_key(self, key: str, at: float) -> Ready | None:
         if self._scope is None or self._settled is None:
@@ -138,7 +153,8 @@ class CordSwitch:
         if level is not None:
             if at < self._settled or level not in self._levels:
                 return None
-            return level, self._scope, self._keep_protective and not level.flattens, self._own_only
+            keep = self._keep_protective and not level.flattens
+            return Ready(level, self._scope, keep, self._own_only, self._origin)
         if key in CHANGES_OFFER:
             self._scope = self._settled = None
         else:  # somebody types: what looks like a digit of ours may be the next letter
@@ -169,4 +185,4 @@ class CordSwitch:
                 return
             self._f10, self._f10_presses = None, 0
             self._scope = self._settled = None
-        self._pull(self._cord, (Level.L3, Scope("desk"), False, False), blocked=True)
+        self._pull(self._cord, Ready(Level.L3, Scope("desk"), False, False, "console"), blocked=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
-from console.desk.events import Plain
+from console.desk.base import Plain
 from console.desk.runbook import CadenceId, Fault, GateId, Id, Refs, Span, Spec, Text, seconds
 
 DAY = timedelta(days=1)
@@ -109,7 +109,8 @@ class State(StrEnum):
 
 
 class Attestation(Plain, frozen=True):
-    """What somebody found: on which day of the desk's calendar, by whom, at which UTC ns, with which evidence."""
+    """What somebody found: on which day of the desk's calendar, by whom, at which UTC ns, with which evidence. `sha256` is the hash of the
+    evidence where that was a file."""
 
     gate: str
     day: date
@@ -118,6 +119,7 @@ class Attestation(Plain, frozen=True):
     at: int
     note: str = ""
     evidence: str = ""
+    sha256: str = ""
 
 
 class Standing(Plain, frozen=True):

@@ -11,20 +11,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from console.desk import entries
+from console.desk.base import Event as Event
+from console.desk.base import Plain as Plain
+from console.desk.base import Sample as Sample
 from console.desk.pull import GateState, Verdict
-
-
-class Event(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True):
-    """Base of everything on the stream."""
-
-
-class Sample(Event, frozen=True):
-    """Base of the readings that are shown and forgotten."""
-
-
-class Plain(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the values that events and states are made of. Values make no cycles: the collector, which holds the
-    interpreter while it looks, is spared them."""
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
@@ -185,13 +176,15 @@ class StrategyChanged(Event, frozen=True, tag="strategy_changed"):
 
 
 class GateChanged(Event, frozen=True, tag="gate_changed"):
-    """`nameless` says why the gate is shut where no pull tells of it: a gate.json that was removed, say."""
+    """`nameless` says why the gate is shut where no pull tells of it: a gate.json that was removed, say. `rate_factor` is
+    the share of the normal order rate, None for the size's."""
 
     state: GateState
     size_factor: Decimal
     because: str
     scopes: dict[str, GateState] = {}
     nameless: str = ""
+    rate_factor: Decimal | None = None
 
 
 class Filled(Event, frozen=True, tag="filled"):
@@ -231,7 +224,7 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made`
+    """The cord was pulled. `origin` is console, cli, http, signal, trigger, tree or drill; `hand` is guard or direct. `made`
     is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record. With
     `keep_protective` orders stay that can only reduce a position, with `own_only` those that no strategy sent."""
 
@@ -505,6 +498,7 @@ AnyEvent = (
     | Resumed
     | VenueRetired
     | DrillDone
+    | entries.AnyEntry
     | GuardBeat
     | Heartbeat
     | MonitorSampled

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from console.desk.events import Plain
+from console.desk.base import Plain
 from console.desk.runbook import (
     CadenceId,
     Id,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeAlias
 
+from console.desk.entries import AnyEntry
 from console.desk.events import Plain, Record
 from console.desk.pull import Level, Scope
 from console.desk.state import DeskState
@@ -38,6 +39,12 @@ class Source(Protocol):
 
     async def command(self, name: str, /, **arguments: str) -> str:
         """Ask the guard for something; answers with a sentence. Raises RuntimeError with the reason it was refused."""
+        ...
+
+    async def keep(self, entry: AnyEntry) -> str:
+        """Write into the logbook: by the guard or, where none runs, into a journal of this user's own. Once it returns,
+        the entry is on its way as `Received`. Answers with what is not as it should be (the disk does not take it yet),
+        most often with nothing. Raises RuntimeError with the reason why it was not written."""
         ...
 
 

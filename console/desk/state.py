@@ -10,10 +10,13 @@ from typing import Any
 
 import msgspec
 
+from console.desk import entries as en
 from console.desk import events as ev
 from console.desk.events import Plain, Record
+from console.desk.logbook import Logbook, after
 from console.desk.pull import GateState, Level, Scope, Verdict, worst
 from console.desk.timeline import TimelineEntry, tell
+from console.desk.words import share
 
 TIMELINE_KEPT = 1000
 CURVE_POINTS = 60
@@ -182,21 +185,41 @@ class PullState(Plain, frozen=True):
 
 
 class DrillState(Plain, frozen=True):
-    """A drill that was done, and when (UTC ns)."""
+    """A drill that was done, when (UTC ns), and by whom."""
 
     at: int
     done: ev.DrillDone
+    actor: str = ""
+
+
+class Size(Plain, frozen=True):
+    """The shares of the normal size and order rate that a desk may trade where no pull says less; and, where that is
+    not all, why."""
+
+    size: Decimal = Decimal(1)
+    rate: Decimal = Decimal(1)
+    because: str = ""
+
+    def lowered(self, event: en.SizeLowered) -> "Size":
+        """Never more than before."""
+        size = min(self.size, Decimal(event.size_pct) / 100)
+        rate = min(self.rate, Decimal(event.rate_pct or event.size_pct) / 100)
+        if (size, rate) == (self.size, self.rate):
+            return self
+        return Size(size, rate, f"lowered to {event.size_pct} %: {event.reason}")
 
 
 class DeskState(Plain, frozen=True):
     """Everything known about a desk at one moment. Dicts keep the order of desk.yaml.
 
-    `pulls` are those that stand, `resumed` those that were cleared, and when. `size` is the share of the normal size
-    that the desk may trade where no pull says less. `limits` are those that were ever in force, `suspended` the venues
+    `since` is when it was first described. `pulls` are those that stand, `resumed` those that were cleared, and when.
+    `size` is the share of the normal size that the desk may trade where no pull says less, `rate` that of its normal
+    order rate, `size_because` why they are less than all and `size_since` since when they are what they are. `limits` are those that were ever in force, `suspended` the venues
     and `disabled` the strategies that the cord stopped by their own means. `nameless` see GateChanged."""
 
     name: str = ""
     mode: str = ""
+    since: int = 0
     config_hash: str = ""
     quiet_seconds: int = 60
     venues: dict[str, VenueState] = {}
@@ -206,6 +229,8 @@ class DeskState(Plain, frozen=True):
     pulls: dict[str, PullState] = {}
     resumed: dict[str, int] = {}
     size: Decimal = Decimal(1)
+    rate: Decimal = Decimal(1)
+    size_because: str = ""
     size_since: int = 0
     nameless: str = ""
     nameless_at: int = 0
@@ -216,6 +241,7 @@ class DeskState(Plain, frozen=True):
     contacts: tuple[ev.ContactInfo, ...] = ()
     netted: bool = True
     drills: tuple[DrillState, ...] = ()
+    logbook: Logbook = Logbook()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
     guard_started: int = 0
@@ -223,6 +249,10 @@ class DeskState(Plain, frozen=True):
     guard_beat: int = 0
     trouble: tuple[str, ...] = ()
     heads: dict[str, int] = {}
+
+    @property
+    def sized(self) -> Size:
+        return Size(self.size, self.rate, self.size_because)
 
     @property
     def halted(self) -> bool:
@@ -309,6 +339,7 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
         state,
         name=event.name,
         mode=event.mode,
+        since=state.since or record.ts,
         config_hash=event.config_hash,
         quiet_seconds=event.quiet_seconds,
         green_seconds=event.green_seconds,
@@ -472,6 +503,8 @@ def _resumed(state: DeskState, record: Record, event: ev.Resumed) -> DeskState:
         pulls={name: pull for name, pull in state.pulls.items() if name not in event.pulls},
         resumed={**state.resumed, **dict.fromkeys(event.pulls, record.ts)},
         size=event.size,
+        rate=event.size,
+        size_because=f"resumed at {share(event.size)}" if event.size < 1 else "",
         size_since=record.ts,
         nameless="" if covers else state.nameless,
         venues=_sessions_anew(state),
@@ -593,7 +626,7 @@ def _quiet_restarted(state: DeskState, record: Record, event: ev.QuietRestarted)
 
 
 def _drill_done(state: DeskState, record: Record, event: ev.DrillDone) -> DeskState:
-    changed: DeskState = _with(state, drills=(*state.drills, DrillState(at=record.ts, done=event))[-DRILLS_KEPT:])
+    changed: DeskState = _with(state, drills=(*state.drills, DrillState(record.ts, event, record.actor))[-DRILLS_KEPT:])
     return changed
 
 
@@ -612,6 +645,34 @@ def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> 
         t_flat=event.t_flat,
         t_verified=event.t_verified,
     )
+
+
+def _logged(state: DeskState, record: Record, event: en.AnyEntry) -> DeskState:
+    """What makes no sense any more was overtaken by another hand's entry, and is left out."""
+    try:
+        logbook = after(state.logbook, event, record.actor, record.ts)
+    except ValueError:
+        return state
+    if isinstance(event, en.SizeLowered):
+        return _lowered(state, record, event)
+    changed: DeskState = _with(state, logbook=logbook.trimmed())
+    return changed
+
+
+def _lowered(state: DeskState, record: Record, event: en.SizeLowered) -> DeskState:
+    """Whoever wants the size back has to see whole sessions at this one."""
+    lowered = state.sized.lowered(event)
+    if lowered == state.sized:
+        return state
+    changed: DeskState = _with(
+        state,
+        size=lowered.size,
+        rate=lowered.rate,
+        size_because=lowered.because,
+        size_since=record.ts,
+        venues=_sessions_anew(state),
+    )
+    return changed
 
 
 def _unchanged(state: DeskState, record: Record, event: ev.Event) -> DeskState:
@@ -653,6 +714,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.Resumed: _resumed,
     ev.VenueRetired: _venue_retired,
     ev.DrillDone: _drill_done,
+    **dict.fromkeys(en.ENTRIES, _logged),
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from console.desk import entries as en
 from console.desk import events as ev
 from console.desk.pull import Verdict, spared_text
 from console.desk.words import share
@@ -65,6 +66,33 @@ def _resumed(record: ev.Record, event: ev.Resumed) -> tuple[str, str]:
     )
 
 
+def _note(text: str) -> str:
+    return f" “{text}”" if text else ""
+
+
+def _answer(record: ev.Record, event: en.WalkAnswered) -> tuple[str, str]:
+    return "calm", f"tree {event.walk}: {event.question} {'YES' if event.yes else 'NO'}{_note(event.note)}"
+
+
+def _acted(record: ev.Record, event: en.LeafActed) -> tuple[str, str]:
+    target = f" ({event.target})" if event.target else ""
+    return "good", f"tree {event.walk}: {event.leaf} done{target}{_note(event.note)} by {record.actor}"
+
+
+def _marked(record: ev.Record, event: en.StepMarked) -> tuple[str, str]:
+    tone = "warn" if event.how in ("skipped", "overridden") else "calm"
+    return tone, f"{event.run}: step {event.step + 1} {event.how}{_note(event.note)}"
+
+
+def _attested(record: ev.Record, event: en.GateAttested) -> tuple[str, str]:
+    tone = {"passed": "good", "failed": "bad", "waived": "warn"}[event.result]
+    return tone, f"{event.gate} {event.result} for {event.day}{_note(event.note)} by {record.actor}"
+
+
+def _lowered(record: ev.Record, event: en.SizeLowered) -> tuple[str, str]:
+    return "warn", f"size lowered to {event.size_pct} % at most “{event.reason}” by {record.actor}"
+
+
 _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
     ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
     ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
@@ -99,6 +127,19 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
         if e.passed
         else ("bad", f"drill {e.drill} failed: {some(e.missed)}")
     ),
+    en.WalkBegun: lambda r, e: ("calm", f"tree {e.walk}: begun by {r.actor}"),
+    en.WalkAnswered: _answer,
+    en.WalkTakenBack: lambda r, e: ("calm", f"tree {e.walk}: back to {e.question}"),
+    en.LeafActed: _acted,
+    en.WalkAborted: lambda r, e: ("calm", f"tree {e.walk}: aborted “{e.reason}” by {r.actor}"),
+    en.TaskClosed: lambda r, e: ("calm", f"task {e.task} closed{_note(e.note)} by {r.actor}"),
+    en.RunBegun: lambda r, e: ("calm", f"{e.run}: begun by {r.actor}"),
+    en.StepMarked: _marked,
+    en.StepUnmarked: lambda r, e: ("calm", f"{e.run}: step {e.step + 1} open again"),
+    en.RunFinished: lambda r, e: ("good", f"{e.run}: finished by {r.actor}"),
+    en.RunAborted: lambda r, e: ("warn", f"{e.run}: aborted “{e.reason}” by {r.actor}"),
+    en.GateAttested: _attested,
+    en.SizeLowered: _lowered,
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

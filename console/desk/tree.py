@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from console.desk.events import Plain
+from console.desk.base import Plain
 from console.desk.pull import Level
 from console.desk.runbook import ID, Fault, Id, Percent, Refs, Spec, Text, Texts, version
 

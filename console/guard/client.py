@@ -6,6 +6,8 @@ A guard that is connected but silent (it beats every 0.5 s) is frozen, and count
 """
 
 import asyncio
+import contextlib
+import hashlib
 import itertools
 import time
 from collections import deque
@@ -16,11 +18,14 @@ from typing import Any
 import msgspec
 
 from console.cord.plan import Plan, PlanError
-from console.desk.events import Pulled, Record, event_from
+from console.desk.entries import AnyEntry, Entry, GateAttested
+from console.desk.events import Pulled, Record, encode, event_from
+from console.desk.logbook import Logbook, after
 from console.desk.source import Attached, Detached, Received, Update
 from console.desk.state import DeskState, fold_all
 from console.evidence.journal import Tail
 from console.guard.adoption import unheard
+from console.guard.own_hand import OwnHand
 from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGuard
 
 RETRY_SECONDS = 0.5
@@ -55,7 +60,12 @@ class GuardClient:
         self._heads: dict[str, int] | None = None
         """The last record seen of every writer; None until anything was folded."""
         self._pulls: set[str] = set()
+        self._logbook = Logbook()
+        self._own = OwnHand(state_dir / "journal")
+        self._one = asyncio.Lock()
         self._heard: deque[Record] = deque()
+        self._kept: deque[Record] = deque()
+        self._woken = asyncio.Event()
 
     def hear(self, pull: str, told: dict[str, Any]) -> None:
         """What a direct hand of this console's own tells of its pull; from any thread. The same records come from its
@@ -101,6 +111,25 @@ class GuardClient:
             raise RuntimeError(answer.text)
         return answer.text
 
+    async def keep(self, entry: AnyEntry) -> str:
+        """See `console.desk.source.Source`. What no guard takes is judged here, by the same rule, and written here."""
+        if isinstance(entry, GateAttested):
+            entry = await asyncio.to_thread(with_hash, entry)
+        if self.connected:
+            return await self.command("keep", entry=encode(entry).decode())
+        async with self._one:
+            if self._heads is None:
+                raise RuntimeError("the journal was not read yet")
+            try:
+                after(self._logbook, entry, self._own.actor, time.time_ns())
+            except ValueError as refusal:
+                raise RuntimeError(str(refusal)) from None
+            record = await asyncio.to_thread(self._own.write, entry)
+            if self._saw(record):
+                self._kept.append(record)
+                self._woken.set()
+        return ""
+
     async def _attach(self) -> _Line:
         """Try until a guard answers. Once connected it waits for the snapshot however long that takes: a frozen guard
         answers when it wakes up, and asking again and again would only fill its backlog."""
@@ -141,7 +170,8 @@ class GuardClient:
         """Everything the guard sends, and a `Detached` at the end."""
         why = ""
         self._writer = writer
-        self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
+        self._know(state)
+        await asyncio.to_thread(self._own.close)
         yield Attached(state)
         try:
             while True:
@@ -155,7 +185,7 @@ class GuardClient:
                     yield Received(told.record)
                 elif told.attached is not None:
                     state = told.attached
-                    self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
+                    self._know(state)
                     yield Attached(state)
                 elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
                     waiting.set_result(told.answer)
@@ -187,18 +217,30 @@ class GuardClient:
                 self._why = f"no guard, and the journal can not be read: {error}"
             if self._heads is None:
                 state = fold_all(records)
-                self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
+                self._know(state)
                 yield Attached(state)
             if said != (why := "; ".join([self._why, *tail.missing])):
                 said = why
                 yield Detached(said)
+            while self._kept:  # before what the files say, which may be of this hand's next entry
+                yield Received(self._kept.popleft())
             for record in (*self._told(), *records):
                 if self._saw(record):
                     yield Received(record)
             for record in await asyncio.to_thread(self._latched):
                 self._saw(record)
                 yield Received(record)
-            await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+            self._woken.clear()
+            woken = asyncio.ensure_future(self._woken.wait())
+            if self._kept:
+                self._woken.set()
+            await asyncio.wait([attaching, woken], timeout=RETRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+
+    def _know(self, state: DeskState) -> None:
+        """Everything that was folded before is replaced."""
+        self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
+        self._logbook = state.logbook
 
     def _told(self) -> list[Record]:
         """What was heard since this was last asked."""
@@ -222,7 +264,21 @@ class GuardClient:
             heads[record.writer] = record.seq
         if isinstance(record.event, Pulled):
             self._pulls.add(record.event.pull)
+        elif new and isinstance(record.event, Entry):
+            with contextlib.suppress(ValueError):
+                self._logbook = after(self._logbook, record.event, record.actor, record.ts)
         return new
+
+
+def with_hash(entry: GateAttested) -> GateAttested:
+    """With the hash of its evidence and an absolute path, where that is a file that can be read here."""
+    try:
+        path = Path(entry.evidence).absolute()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return entry
+    return msgspec.structs.replace(entry, evidence=str(path), sha256=digest)
 
 
 async def _read(reader: asyncio.StreamReader) -> FromGuard:

@@ -1,7 +1,7 @@
 """The gate: gate.json renewed every second, never more open than the latch, the pulls, or what it said before.
 
-The gate tightens by itself and opens through one door, `resumed`, which takes away the pulls that a resume names and
-nothing else. A guard that starts, or wakes up, begins with what the journal left, and adds every pull that any hand
+The gate tightens by itself, its size goes down when anybody asks, and it opens through one door, `resumed`, which takes
+away the pulls that a resume names and nothing else. A guard that starts, or wakes up, begins with what the journal left, and adds every pull that any hand
 made. A gate.json that somebody removed was removed by a hand that could not write the latch: that halts the desk, too,
 until a stop of the whole desk that came after it was resumed.
 
@@ -21,11 +21,12 @@ import msgspec
 
 from console.cord import latch
 from console.cord.aside import Aside
+from console.desk.entries import SizeLowered
 from console.desk.events import AnyEvent, GateChanged, Pulled
 from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
-from console.desk.state import DeskState
-from console.desk.words import clock, share
+from console.desk.state import DeskState, Size
+from console.desk.words import clock
 from console.guard.hub import LATE, Hub
 
 SETTLED_SECONDS = 2.0
@@ -39,6 +40,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     state: GateState = GateState.OPEN
     size_factor: Decimal = Decimal(1)
+    rate_factor: Decimal = Decimal(1)
     because: str = OPEN.because
     scopes: dict[str, GateState] = {}
     nameless: str = ""
@@ -51,7 +53,8 @@ class Wanted(msgspec.Struct, frozen=True):
             return msgspec.structs.replace(self, scopes={**self.scopes, scope: max(before, state, key=_rank)})
         if state.rank <= self.state.rank:
             return self
-        return msgspec.structs.replace(self, state=state, size_factor=Decimal(0), because=because)
+        nothing = Decimal(0)
+        return msgspec.structs.replace(self, state=state, size_factor=nothing, rate_factor=nothing, because=because)
 
     def bears_on(self, venue: str, strategy: str, symbol: str) -> Gate:
         """What it says about one order."""
@@ -59,13 +62,13 @@ class Wanted(msgspec.Struct, frozen=True):
         order = {"venue": venue, "strategy": strategy, "symbol": symbol}
         touching = {scope: state for scope, state in states.items() if Scope.parse(scope).touches(**order)}
         if not touching:
-            return Gate(self.state, f"{self.size_factor:f}", f"{self.size_factor:f}", self.because)
+            return Gate(self.state, f"{self.size_factor:f}", f"{self.rate_factor:f}", self.because)
         scope = max(touching, key=lambda each: touching[each].rank)
         return Gate(touching[scope], "0", "0", f"gate {scope}")
 
     @property
     def event(self) -> GateChanged:
-        return GateChanged(self.state, self.size_factor, self.because, self.scopes, self.nameless)
+        return GateChanged(self.state, self.size_factor, self.because, self.scopes, self.nameless, self.rate_factor)
 
 
 def _rank(state: GateState) -> int:
@@ -80,11 +83,11 @@ class Pull(msgspec.Struct, frozen=True):
     actor: str
 
 
-def wanted(size: Decimal, nameless: str, pulls: Iterable[Pull]) -> Wanted:
-    """The gate that follows from the size that was resumed at, a halt without a name, and the pulls that stand."""
+def wanted(size: Size, nameless: str, pulls: Iterable[Pull]) -> Wanted:
+    """The gate that follows from the size, a halt without a name, and the pulls that stand."""
     gate = Wanted()
-    if size < 1:
-        gate = Wanted(GateState.REDUCED, size, f"resumed at {share(size)}")
+    if size.size < 1:
+        gate = Wanted(GateState.REDUCED, size.size, size.rate, size.because)
     for pull in pulls:
         gate = gate.tightened(pull.level, pull.scope, f"{pull.level} {pull.scope} by {pull.actor}")
     if nameless:
@@ -125,7 +128,7 @@ class GateKeeper:
         self._folder = str(folder)
         self._desk = desk
         self._lock = threading.Lock()
-        self._size = hub.state.size
+        self._size = hub.state.sized
         self._nameless = halt or hub.state.nameless
         self._pulls = {pull.id: Pull(pull.level, pull.scope, pull.actor) for pull in hub.state.pulls.values()}
         self._resumed = frozenset(hub.state.resumed)
@@ -149,9 +152,14 @@ class GateKeeper:
                 self._work_out()
 
     def heard(self, event: AnyEvent, actor: str) -> None:
-        """A pull of any hand; of this guard's, before it is written."""
+        """A pull of any hand, and a size that somebody lowered; what this guard is told of, before it is written."""
         if isinstance(event, Pulled):
             self.pulled(event.pull, Level(event.level), event.scope, actor)
+            self.renew()
+        elif isinstance(event, SizeLowered):
+            with self._lock:
+                self._size = self._size.lowered(event)
+                self._work_out()
             self.renew()
 
     def clear_latch(self, pulls: Iterable[str]) -> None:
@@ -167,7 +175,7 @@ class GateKeeper:
         is the halt without a name that the resume covers; one that was seen since is not."""
         with self._lock:
             self._resumed |= frozenset(state.resumed)
-            self._size = state.size
+            self._size = state.sized
             self._nameless = "" if self._nameless == covered else self._nameless
             self._pulls = {name: pull for name, pull in self._pulls.items() if name not in self._resumed}
             self._work_out()
@@ -219,7 +227,7 @@ class GateKeeper:
                     desk=self._desk,
                     state=gate.state.value,
                     size_factor=f"{gate.size_factor:f}",
-                    rate_factor=f"{gate.size_factor:f}",
+                    rate_factor=f"{gate.rate_factor:f}",
                     scopes={scope: state.value for scope, state in gate.scopes.items()},
                     because=gate.because,
                 )
@@ -259,4 +267,4 @@ class GateKeeper:
 
 
 def _said(gate: GateChanged) -> tuple[object, ...]:
-    return gate.state, gate.size_factor, gate.scopes, gate.nameless
+    return gate.state, gate.size_factor, gate.rate_factor, gate.scopes, gate.nameless

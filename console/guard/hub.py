@@ -1,9 +1,9 @@
 """Where everything that happens on the desk passes, once: onto disk, into the state, out to whoever listens.
 
 A durable event is queued for the journal, and only what the disk acknowledged is folded and told. Two exceptions, both
-about a disk that fails. What became of a *pull* is told after `PATIENCE` seconds even without an acknowledgement,
-under a writer's name of its own (`guard~unwritten`), because a screen that waits for a hung disk would claim that the
-cord does nothing. And a record that the disk refused is tried again until the disk takes it, unless a later record has
+about a disk that fails. What became of a *pull*, and what a person writes into the logbook, is told after `PATIENCE`
+seconds even without an acknowledgement, under a writer's name of its own (`guard~unwritten`), because a screen that
+waits for a hung disk would claim that the cord does nothing, and nobody could walk a tree. And a record that the disk refused is tried again until the disk takes it, unless a later record has
 overtaken what it says.
 """
 
@@ -17,6 +17,7 @@ from concurrent.futures import Future
 import msgspec
 
 from console.desk import events as ev
+from console.desk.entries import Entry
 from console.desk.events import AnyEvent, Record
 from console.desk.state import DeskState, fold
 from console.evidence.journal import JournalWriter
@@ -27,7 +28,7 @@ LATE = 2.0
 """Seconds after which a record that waits for the disk is trouble."""
 UNWRITTEN = "guard~unwritten"
 
-CORD_EVENTS = (
+TOLD_ANYWAY = (
     ev.Pulled,
     ev.PullReason,
     ev.PullDropped,
@@ -37,6 +38,7 @@ CORD_EVENTS = (
     ev.QuietRestarted,
     ev.VenueVerdict,
     ev.EvidenceTaken,
+    Entry,
 )
 
 
@@ -128,7 +130,7 @@ class Hub:
         self._inflight[id(pending)] = pending
         for hear in self.early:
             hear(pending.event, pending.actor)
-        if isinstance(pending.event, CORD_EVENTS):
+        if isinstance(pending.event, TOLD_ANYWAY):
             self._loop.call_later(PATIENCE, self._impatient, pending)
 
     def _impatient(self, pending: _Pending) -> None:
@@ -145,7 +147,7 @@ class Hub:
             if not pending.insists:
                 return
             self._refused.append(pending)
-            if isinstance(pending.event, CORD_EVENTS):
+            if isinstance(pending.event, TOLD_ANYWAY):
                 self._show(pending)
             return
         self.journaled += 1

@@ -44,6 +44,7 @@ from console.guard.hand import Hand
 from console.guard.http import Http, Parts, listen
 from console.guard.hub import Hub
 from console.guard.instance import AlreadyRunning, Instance
+from console.guard.logbook import LogKeeper
 from console.guard.monitors import Monitors, load_monitors
 from console.guard.notify import Notifier
 from console.guard.others import Others
@@ -117,6 +118,7 @@ class Guard:
         )
         self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
         self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, self.config.path)
+        self.logbook = LogKeeper(hub)
         AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
         self.stream = Stream(
             self.folder / "guard.sock",
@@ -278,6 +280,8 @@ class Guard:
                 return _answer(await self.resumption.resume(_asked(asked), actor))
             case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
                 return await self._retire(venue, reason, confirm, actor)
+            case "keep", {"entry": entry}:
+                return await self.logbook.keep(entry, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")

@@ -1,0 +1,16 @@
+"""What events, and the values in them, are made of. Imports nothing, so that whatever an event holds can import it."""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True):
+    """Base of everything on the stream."""
+
+
+class Sample(Event, frozen=True):
+    """Base of the readings that are shown and forgotten."""
+
+
+class Plain(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Base of the values that events and states are made of. Values make no cycles: the collector, which holds the
+    interpreter while it looks, is spared them."""

@@ -1,0 +1,50 @@
+"""The logbook's place in the guard: entries that consoles send are judged, journaled and answered, one at a time."""
+
+import asyncio
+
+import msgspec
+
+from console.desk.entries import AnyEntry, SizeLowered
+from console.desk.events import Record
+from console.desk.logbook import after
+from console.guard.hub import PATIENCE, Hub
+
+SHOWN_AFTER = 2 * PATIENCE
+
+
+class LogKeeper:
+    """Belongs to the event loop. What stands in an entry is judged by the state that all entries before it left."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._one = asyncio.Lock()
+        hub.listeners.append(self._heard)
+
+    async def keep(self, told: str, actor: str) -> str:
+        """Journal an entry (JSON, with its kind). Answers once it is folded: with nothing, or with why the disk has not
+        taken it. Raises RuntimeError with the reason for a refusal."""
+        try:
+            entry = msgspec.json.decode(told, type=AnyEntry)
+        except msgspec.MsgspecError as error:
+            raise RuntimeError(f"not an entry of this version's logbook: {error}") from None
+        async with self._one:
+            try:
+                after(self._hub.state.logbook, entry, actor, self._hub.clock())
+            except ValueError as refusal:
+                raise RuntimeError(str(refusal)) from None
+            written = asyncio.wrap_future(self._hub.journal(entry, actor))
+            try:
+                async with asyncio.timeout(SHOWN_AFTER):
+                    await asyncio.shield(written)
+            except (TimeoutError, OSError):
+                written.add_done_callback(asyncio.Future.exception)  # the hub knows of it, and tries again
+                return f"noted; {self._hub.trouble or 'the disk has not taken it yet'}"
+        return ""
+
+    def _heard(self, record: Record) -> None:
+        """Another hand lowered the size before a resume that did not know of it: from the guard's own file it counts
+        behind that resume after a restart, too."""
+        event = record.event
+        if isinstance(event, SizeLowered) and record.writer != self._hub.writer.writer:
+            if record.ts < self._hub.state.size_since:
+                self._hub.journal(event, record.actor)
