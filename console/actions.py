@@ -44,8 +44,8 @@ def _always(console: Console) -> str:
 @dataclass(frozen=True, slots=True)
 class Action:
     """`keys` are Textual's names, `shown` what a person reads; `refuses` gives the reason why it is disabled now, or
-    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens, `at` the only
-    room that it is for."""
+    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens, `at` the
+    only room that it is for."""
 
     id: str
     keys: tuple[str, ...]
@@ -233,7 +233,7 @@ ACTIONS: tuple[Action, ...] = (
         foot=True,
     ),
     Action("quit", ("q", "ctrl+q"), "q", "Quit", "Leave the console; the guard goes on", "Look", lambda c: c.leave()),
-)    _in("desk", "lead", "enter", "Enter", "leads to", "From a monitor to its class, its tree and its first step"),
+    _in("desk", "lead", "enter", "Enter", "leads to", "From a monitor to its class, its tree and its first step"),
     _in("runbooks", "open", "enter", "Enter", "open", "Read it; on a reference, follow it"),
     _in("runbooks", "back", "backspace", "Backspace", "back", "To where you came from"),
     _in("runbooks", "start", "s", "s", "start", "Run it step by step, or walk the tree"),

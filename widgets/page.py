@@ -66,7 +66,8 @@ class Page(Painted, can_focus=True):
     def go(self, key: str = "") -> None:
         """To the stop with this key; to the top, on none, where there is none such."""
         self._at = next((number for number, stop in enumerate(self._stops) if stop.key == key), -1)
-        self.scroll_to(y=0, animate=False, force=True)
+        if self._at < 0:
+            self.scroll_to(y=0, animate=False, force=True)
         self._into_sight()
         self.refresh()
 

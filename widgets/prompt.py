@@ -1,14 +1,20 @@
 """One line to type in, hidden until it is asked for."""
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
 
 class Prompt(Horizontal):
-    """Enter hands the text over, Escape leaves; what is typed goes out letter by letter as `Typed`."""
+    """Enter hands the text over, Escape leaves, and the focus goes back to where it was; what is typed goes out letter
+    by letter as `Typed`."""
 
     BINDINGS = [Binding("escape", "leave", "Leave", show=False)]
 
@@ -44,12 +50,15 @@ class Prompt(Horizontal):
         self._label = label
         self._placeholder = placeholder
         self._keep = keep
+        self._before: Widget | None = None
 
     def compose(self) -> ComposeResult:
         yield Label(self._label)
         yield Input(placeholder=self._placeholder, compact=True, select_on_focus=False)
 
     def ask(self) -> None:
+        if not self.has_focus_within:
+            self._before = self.screen.focused
         self.add_class("-asking")
         self.query_one(Input).focus()
 
@@ -70,4 +79,4 @@ class Prompt(Horizontal):
         if clear:
             entry.value = ""
         self.set_class(bool(entry.value), "-asking")
-        self.screen.set_focus(None)
+        self.screen.set_focus(self._before)

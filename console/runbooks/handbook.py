@@ -23,6 +23,11 @@ class Handbook:
     documents: Mapping[str, Document[Spec]]
     found: tuple[YamlError, ...] = ()
 
+    @property
+    def versions(self) -> Mapping[str, object]:
+        """What tells one handbook from another: what is said where, and what was wrong."""
+        return {ref: each.spec for ref, each in self.documents.items()} | {"": self.found}
+
     def get(self, kind: Kind[S], name: str) -> S | None:
         document = self.documents.get(f"{kind.name}:{name}")
         return document.spec if document is not None else None  # type: ignore[return-value]  # the kind's own struct

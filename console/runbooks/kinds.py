@@ -73,6 +73,9 @@ LOG = Kind("log", "log.yaml", LogField)
 KPI = Kind("kpi", "kpis.yaml", Kpi)
 PRINCIPLE = Kind("principle", "principles.yaml", Principle)
 
+FALLBACK_CALENDAR = "xnys"
+"""The calendar of a desk whose venues are not asked for theirs."""
+
 RUNNABLE: tuple[Kind[Runnable], ...] = (PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK)
 """What is done step by step. Their ids are one family: `andon procedure` takes any of them."""
 

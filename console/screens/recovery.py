@@ -1,7 +1,6 @@
 """Recovery: pick the symptom, answer yes or no, and see what to do. It never pulls anything itself."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 
 from textual.app import ComposeResult
@@ -58,7 +57,7 @@ class RecoveryScreen(RunbookRoom):
 
     @property
     def _known(self) -> WalkState | None:
-        return self.log.walks.get(self._walk)
+        return self.logbook.walks.get(self._walk)
 
     @property
     def leaf(self) -> Leaf | None:
@@ -72,10 +71,10 @@ class RecoveryScreen(RunbookRoom):
         book, known = self.book, self._known
         trees, tasks = self.query_one("#trees", Grid), self.query_one("#tasks", Grid)
         if book is not None:
-            trees.show(view.tree_rows(book.of(TREE), self.log))
-            tasks.show(view.task_rows(moment, self.log.open_tasks))
-            tasks.border_title = view.tasks_title(self.log.open_tasks)
-            tasks.display = bool(self.log.open_tasks)
+            trees.show(view.tree_rows(book.of(TREE), self.logbook))
+            tasks.show(view.task_rows(moment, self.logbook.open_tasks))
+            tasks.border_title = view.tasks_title(self.logbook.open_tasks)
+            tasks.display = bool(self.logbook.open_tasks)
         if known is not None and book is not None:
             page = self.query_one("#page", Page)
             written = Writer(page.room - 1)
@@ -113,7 +112,7 @@ class RecoveryScreen(RunbookRoom):
         row = self.query_one("#trees", Grid).cursor
         if row is None:
             return {"open": "the trees can not be read: andon check says why"}
-        return {"open": "" if self.log.unfinished_walk(row.key) else self.mute}
+        return {"open": "" if self.logbook.unfinished_walk(row.key) else self.mute}
 
     def do_open(self) -> None:
         stop, row = self.query_one("#page", Page).stop, self.query_one("#trees", Grid).cursor
@@ -126,7 +125,7 @@ class RecoveryScreen(RunbookRoom):
 
     def walk(self, name: str) -> None:
         """Where a walk of this tree is on its way already, it goes on there."""
-        known, book = self.log.unfinished_walk(name), self.book
+        known, book = self.logbook.unfinished_walk(name), self.book
         tree = book.get(TREE, name) if book is not None else None
         self._later = name if book is None else ""
         if known is not None:
@@ -192,9 +191,8 @@ class RecoveryScreen(RunbookRoom):
     def _lower(self) -> None:
         known = self._known
         if known is not None and isinstance(leaf := known.walk.leaf, Throttle):
-            rate = Decimal(leaf.rate) / 100 if leaf.rate else None
-            why = f"{known.walk.tree.id}: {leaf.says}"
-            self.enter(en.SizeLowered(Decimal(leaf.size) / 100, why, rate, known.id), self._act)
+            tree = known.walk.tree.id
+            self.enter(en.SizeLowered(leaf.size, f"{tree}: {known.walk.here}", leaf.rate, known.id), self._act)
 
     def _act(self, target: str = "") -> None:
         """What the leaf wants is done."""

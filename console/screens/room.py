@@ -10,6 +10,7 @@ from console.actions import ACTIONS, Console
 from console.desk.moment import Moment
 from console.desk.pull import Level
 from console.desk.reconcile import Comparison
+from console.desk.tree import Leaf
 from console.screens.live import LiveScreen
 from console.screens.views import head
 from console.screens.views.looks import VERDICTS
@@ -58,6 +59,11 @@ class Room(LiveScreen):
     def do(self, what: str) -> None:
         """Carry out what is offered under this name."""
         getattr(self, f"do_{what}")()
+
+    @property
+    def leaf(self) -> Leaf | None:
+        """The leaf of a tree that is in sight and wants to be acted upon."""
+        return None
 
     def pulled(self, pull: str, level: Level) -> None:
         """The cord was pulled from above this room."""

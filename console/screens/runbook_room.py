@@ -7,6 +7,7 @@ from console.actions import Console
 from console.desk.entries import AnyEntry
 from console.desk.logbook import Logbook
 from console.runbooks.handbook import Handbook
+from console.screens.live import LiveScreen
 from console.screens.room import Room
 
 
@@ -35,17 +36,21 @@ class RunbookConsole(Console, Protocol):
         ...
 
 
+def program_of(screen: LiveScreen) -> RunbookConsole:
+    return cast("RunbookConsole", screen.app)
+
+
 class RunbookRoom(Room):
     @property
     def program(self) -> RunbookConsole:
-        return cast("RunbookConsole", self.app)
+        return program_of(self)
 
     @property
     def book(self) -> Handbook | None:
         return self.program.handbook
 
     @property
-    def log(self) -> Logbook:
+    def logbook(self) -> Logbook:
         return self.console.moment.state.logbook
 
     @property

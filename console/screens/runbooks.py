@@ -1,13 +1,17 @@
 """The Runbooks: a list to find things in, a page to read, and runs that are ticked off."""
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Literal, TypeAlias
 
 from textual.app import ComposeResult
 from textual.containers import Container
 
 from console.actions import bindings
-from console.desk.logbook import RunState
+from console.desk import entries as en
+from console.desk.logbook import RunState, new_id
 from console.desk.moment import Moment
+from console.desk.procedure import Run
 from console.desk.reconcile import Comparison
 from console.runbooks.kinds import RUNNABLE, TREE
 from console.screens.runbook_room import RunbookRoom
@@ -20,8 +24,9 @@ from widgets.prompt import Prompt
 
 RUN = "run:"
 RUNNABLE_KINDS = frozenset(kind.name for kind in RUNNABLE)
-PROMPTED = ("skipped", "overridden", "done")
-"""Prompts for a mark with a note, by the mark."""
+How: TypeAlias = Literal["done", "skipped", "overridden"]
+PROMPTED: Mapping[str, How] = {"done": "done", "skipped": "skipped", "overridden": "overridden"}
+"""What a step is marked with, by the prompt that asks for the note."""
 
 
 class RunbooksScreen(RunbookRoom):
@@ -63,7 +68,7 @@ class RunbooksScreen(RunbookRoom):
     def _run(self) -> RunState | None:
         """The run that is on the page."""
         ref = self._reading
-        return self.log.runs.get(ref.removeprefix(RUN)) if ref.startswith(RUN) else None
+        return self.logbook.runs.get(ref.removeprefix(RUN)) if ref.startswith(RUN) else None
 
     @property
     def _step(self) -> int | None:
@@ -77,9 +82,9 @@ class RunbooksScreen(RunbookRoom):
         self.set_class(bool(self._trail), "-reading")
         if book is None:
             return
-        if self._listed != (now := (id(book), self.log.runs)):
+        if self._listed != (now := (id(book), self.logbook.runs)):
             self._listed = now
-            listed.show(view.rows(book, self.log.runs.values()))
+            listed.show(view.rows(book, self.logbook.runs.values()))
         written = Writer(page.room - 1)
         ref, run = self._reading, self._run
         if run is not None:
@@ -106,7 +111,7 @@ class RunbooksScreen(RunbookRoom):
             return read
         step = "" if self._step is not None else "move to a step first: ↑ ↓"
         finish = "" if run.run.here is None else f"step {run.run.here + 1} has no mark yet"
-        marks = {name: self.mute or step for name in ("tick", "skip", "override", "note")}
+        marks = dict.fromkeys(("tick", "skip", "override", "note"), self.mute or step)
         return {**marks, "finish": self.mute or finish, "abort": self.mute, **read}
 
     def _begins(self) -> dict[str, str]:
@@ -116,7 +121,7 @@ class RunbooksScreen(RunbookRoom):
             return {"start": ""}
         if kind not in RUNNABLE_KINDS:
             return {}
-        return {"start": "" if self.log.unfinished_run(name) else self.mute}
+        return {"start": "" if self.logbook.unfinished_run(name) else self.mute}
 
     def read(self, ref: str) -> None:
         """Turn to this, from wherever one is."""
@@ -159,16 +164,17 @@ class RunbooksScreen(RunbookRoom):
         kind, _, name = self._reading.partition(":")
         if kind == TREE.name:
             self.program.walk_tree(name)
-        elif known := self.log.unfinished_run(name):
+        elif known := self.logbook.unfinished_run(name):
             self.read(f"{RUN}{known.id}")
         else:
-            self._begin(self._reading, kind, name)
+            self._begin(self._reading)
 
-    def _begin(self, ref: str, kind: str, name: str) -> None:
-        spec = self.book.documents[ref].spec if self.book is not None else None
-        if isinstance(spec, Runnable):
-            run = new_id(name)
-            self.enter(en.RunBegun(run, kind, Run.of(spec)), partial(self.read, f"{RUN}{run}"))
+    def _begin(self, ref: str) -> None:
+        document = self.book.documents.get(ref) if self.book is not None else None
+        if document is not None:
+            run = new_id(document.id)
+            begun = en.RunBegun(run, document.kind, Run.of(document.spec))  # type: ignore[arg-type]  # RUNNABLE_KINDS
+            self.enter(begun, partial(self.read, f"{RUN}{run}"))
 
     def do_tick(self) -> None:
         step, run = self._step, self._run
@@ -178,7 +184,7 @@ class RunbooksScreen(RunbookRoom):
             else:
                 self._mark("done", "")
 
-    def _mark(self, how: str, note: str) -> None:
+    def _mark(self, how: How, note: str) -> None:
         step, run = self._step, self._run
         if run is not None and step is not None:
             self.enter(en.StepMarked(run.id, step, how, note))
@@ -204,7 +210,7 @@ class RunbooksScreen(RunbookRoom):
         if run is None or not event.text:
             return
         if name in PROMPTED:
-            self._mark(name, event.text)
+            self._mark(PROMPTED[name], event.text)
         elif name == "abort":
             self.enter(en.RunAborted(run.id, event.text))
 

@@ -115,7 +115,10 @@ def keys(actions: Sequence[Action], room: str, offers: Mapping[str, str], width:
     for action in actions:
         refused = offers.get(action.id.partition(".")[2]) if action.at == room else None
         if refused is not None:
-            spans += [(f" {action.shown}", "off" if refused else "key"), (f" {action.label} ", "off" if refused else "")]
+            spans += [
+                (f" {action.shown}", "off" if refused else "key"),
+                (f" {action.label} ", "off" if refused else ""),
+            ]
     return [cut(line(*spans), width)] if spans else []
 
 

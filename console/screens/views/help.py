@@ -10,9 +10,7 @@ TOLD_IN_FULL = ("Here", "Cord")
 """Groups whose actions need a sentence each; the others are a row of keys, for all to fit on a small terminal."""
 
 
-def lines(
-    actions: Sequence[Action], console: Console, room: str, offers: Mapping[str, str], width: int
-) -> list[Line]:
+def lines(actions: Sequence[Action], console: Console, room: str, offers: Mapping[str, str], width: int) -> list[Line]:
     """What can be done here first, then what can be done everywhere, then what the glyphs mean."""
     here = [action for action in actions if action.at == room and action.id.partition(".")[2] in offers]
     everywhere = [action for action in actions if not action.at]

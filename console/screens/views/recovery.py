@@ -8,7 +8,7 @@ from console.desk.logbook import Logbook, TaskState, WalkState
 from console.desk.moment import Moment
 from console.desk.pull import Level, Scope
 from console.desk.tree import Answer, KillSwitch, Leaf, Question, Resume, Throttle, Tree
-from console.desk.words import age, clock, count, share
+from console.desk.words import age, clock, share
 from console.runbooks.handbook import Handbook
 from console.screens.views import cord
 from console.screens.views.looks import LEAVES
@@ -50,15 +50,17 @@ def heading(known: WalkState, width: int) -> Line:
     tree = known.walk.tree
     who = f"begun {clock(known.at)}Z by {known.actor} "
     return spread(
-        line((f" {tree.id}  ", "title"), (f"{tree.title}  version {known.walk.version}", "dim")), line((who, "dim")), width
+        line((f" {tree.id}  ", "title"), (f"{tree.title}  version {known.walk.version}", "dim")),
+        line((who, "dim")),
+        width,
     )
 
 
 def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked: bool, page: Writer) -> None:
     """The path so far, and where it stands. `note` waits for the next answer; `asked` is a throttle that only wants its
     confirmation."""
-    for number, (answer, question) in enumerate(known.walk.path, 1):
-        _answered(number, answer, question, page)
+    for number, (answer, asked_for) in enumerate(known.walk.path, 1):
+        _answered(number, answer, asked_for, page)
     page.blank()
     question, leaf = known.walk.question, known.walk.leaf
     if question is not None:
@@ -142,7 +144,11 @@ def reach(moment: Moment, level: Level, width: int) -> list[Line]:
     told = cord.table(moment, reached, width - 2, shares=False)
     if level.cancels:
         told += cord.cautions(moment, reached, width - 2)
-    return [cut(line("  ", each), width) for each in told] if reached.venues else [line(("  no venue is known yet", "unknown"))]
+    return (
+        [cut(line("  ", each), width) for each in told]
+        if reached.venues
+        else [line(("  no venue is known yet", "unknown"))]
+    )
 
 
 def throttled(moment: Moment, leaf: Throttle) -> str:
