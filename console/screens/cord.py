@@ -102,7 +102,12 @@ class CordScreen(LiveScreen, ModalScreen[None]):
             self.hand.switch.disarm()
             return
         refused = self._refused(chosen)
-        offer = self.hand.switch.offer(chosen, [level for level in Level if level not in refused], **self._spares)
+        offer = self.hand.switch.offer(
+            chosen,
+            [level for level in Level if level not in refused],
+            keep_protective=self._spares["keep_protective"],
+            own_only=self._spares["own_only"],
+        )
         self.call_after_refresh(self.call_after_refresh, partial(self.hand.when_painted, offer))
 
     def present(self, moment: Moment, comparison: Comparison) -> None:
