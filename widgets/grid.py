@@ -124,7 +124,8 @@ class Grid(Painted, can_focus=True):
         self._rows = [row for row in self._all if self._passes(row)] if self._filter else list(self._all)
         if self._rows == before:
             return
-        cursor = next((number for number, row in enumerate(self._rows) if row.key == key), 0)
+        first = next((number for number in range(len(self._rows)) if self._stands(number)), 0)
+        cursor = next((number for number, row in enumerate(self._rows) if row.key == key), first)
         moved, self._cursor = cursor != self._cursor, cursor
         if key != (self.cursor.key if self.cursor else ""):
             self.post_message(self.Moved())
@@ -158,8 +159,11 @@ class Grid(Painted, can_focus=True):
     def action_move(self, by: int) -> None:
         """Move the cursor; it stays in sight."""
         before = self._cursor
-        self._cursor = max(0, min(len(self._rows) - 1, before + by))
+        wanted = max(0, min(len(self._rows) - 1, before + by))
+        along = range(wanted, len(self._rows)) if by > 0 else range(wanted, -1, -1)
+        self._cursor = next((number for number in along if self._stands(number)), before)
         if self._cursor == before:
+            self.scroll_relative(y=by, animate=False)  # a heading above the first row
             return
         self.post_message(self.Moved())
         self.refresh_line(before + self._head)
@@ -167,6 +171,10 @@ class Grid(Painted, can_focus=True):
         top, room = self.scroll_offset.y, self.size.height - self._head
         if not top <= self._cursor < top + room:
             self.scroll_to(y=self._cursor if self._cursor < top else self._cursor - room + 1, animate=False)
+
+    def _stands(self, number: int) -> bool:
+        """The cursor stands on no heading."""
+        return len(self._rows[number].cells) > 1
 
     def action_page(self, by: int) -> None:
         self.action_move(by * max(1, self.size.height - self._head - 1))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from textual.binding import Binding
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 
 from widgets.line import BLANK, Line
@@ -22,6 +23,9 @@ class Stop(NamedTuple):
 class Page(Painted, can_focus=True):
     """Lines and their stops. The arrows scroll, and stand on every stop that comes into sight; Tab goes from stop to
     stop. Whoever shows the page takes Enter, and asks for the `stop`."""
+
+    class Moved(Message):
+        """The cursor stands on another stop, or on none."""
 
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
@@ -65,11 +69,10 @@ class Page(Painted, can_focus=True):
 
     def go(self, key: str = "") -> None:
         """To the stop with this key; to the top, on none, where there is none such."""
-        self._at = next((number for number, stop in enumerate(self._stops) if stop.key == key), -1)
-        if self._at < 0:
+        at = next((number for number, stop in enumerate(self._stops) if stop.key == key), -1)
+        if at < 0:
             self.scroll_to(y=0, animate=False, force=True)
-        self._into_sight()
-        self.refresh()
+        self._stand(at)
 
     def render_line(self, y: int) -> Strip:
         number, stop = y + self.scroll_offset.y, self.stop
@@ -83,15 +86,15 @@ class Page(Painted, can_focus=True):
         self.refresh()
 
     def action_move(self, by: int) -> None:
-        following = self._at + by if self._at >= 0 or by > 0 else -1
+        top = self.scroll_offset.y
         if self._at < 0 and by > 0:
-            following = next((n for n, stop in enumerate(self._stops) if stop.first >= self.scroll_offset.y), -1)
+            following = next((number for number, stop in enumerate(self._stops) if stop.first >= top), -1)
+        else:
+            following = self._at + by
         if 0 <= following < len(self._stops) and self._near(self._stops[following]):
-            self._at = following
-            self._into_sight()
+            self._stand(following)
         else:
             self.scroll_relative(y=by, animate=False, force=True)
-        self.refresh()
 
     def action_page(self, pages: int) -> None:
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False, force=True)
@@ -99,10 +102,7 @@ class Page(Painted, can_focus=True):
 
     def action_stop(self, by: int) -> None:
         if self._stops:
-            at = max(self._at, -1 if by > 0 else 0)
-            self._at = (at + by) % len(self._stops)
-            self._into_sight()
-            self.refresh()
+            self._stand((max(self._at, -1 if by > 0 else 0) + by) % len(self._stops))
 
     def _near(self, stop: Stop) -> bool:
         """In sight, or so near that one step brings it there."""
@@ -112,12 +112,15 @@ class Page(Painted, can_focus=True):
     def _stay_in_sight(self) -> None:
         """After a leap: onto the first stop that can be seen, if the former can not."""
         top, room = self.scroll_offset.y, self.size.height
-        seen = [n for n, stop in enumerate(self._stops) if top <= stop.first < top + room]
+        seen = [number for number, stop in enumerate(self._stops) if top <= stop.first < top + room]
         if self._at not in seen:
-            self._at = seen[0] if seen else -1
-        self.refresh()
+            self._stand(seen[0] if seen else -1)
 
-    def _into_sight(self) -> None:
+    def _stand(self, at: int) -> None:
+        """On this stop, which comes into sight."""
+        self._at = at
+        self.post_message(self.Moved())
+        self.refresh()
         stop = self.stop
         if stop is None:
             return

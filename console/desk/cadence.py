@@ -109,8 +109,8 @@ class State(StrEnum):
 
 
 class Attestation(Plain, frozen=True):
-    """What somebody found: on which day of the desk's calendar, by whom, at which UTC ns, with which evidence. `sha256` is the hash of the
-    evidence where that was a file."""
+    """What somebody found: on which day of the desk's calendar, by whom, at which UTC ns, with which evidence.
+    `sha256` is the hash of the evidence where that was a file."""
 
     gate: str
     day: date

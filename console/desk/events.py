@@ -17,7 +17,6 @@ from console.desk.base import Plain as Plain
 from console.desk.base import Sample as Sample
 from console.desk.pull import GateState, Verdict
 
-
 # --- values ---------------------------------------------------------------------------------------------------------
 
 
@@ -176,8 +175,8 @@ class StrategyChanged(Event, frozen=True, tag="strategy_changed"):
 
 
 class GateChanged(Event, frozen=True, tag="gate_changed"):
-    """`nameless` says why the gate is shut where no pull tells of it: a gate.json that was removed, say. `rate_factor` is
-    the share of the normal order rate, None for the size's."""
+    """`nameless` says why the gate is shut where no pull tells of it: a gate.json that was removed, say. `rate_factor`
+    is the share of the normal order rate, None for the size's."""
 
     state: GateState
     size_factor: Decimal
@@ -224,8 +223,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 
 class Pulled(Event, frozen=True, tag="pulled"):
-    """The cord was pulled. `origin` is console, cli, http, signal, trigger, tree or drill; `hand` is guard or direct. `made`
-    is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record. With
+    """The cord was pulled. `origin` is console, cli, http, signal, trigger, tree or drill; `hand` is guard or direct.
+    `made` is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record. With
     `keep_protective` orders stay that can only reduce a position, with `own_only` those that no strategy sent."""
 
     pull: str

@@ -7,7 +7,7 @@ his own, may both have been right when they asked.
 
 import secrets
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -167,43 +167,43 @@ def _walked(logbook: Logbook, entry: _Walked, actor: str, ts: int) -> Logbook:
         raise ValueError(f"there is no walk {entry.walk}")
     if known.ended:
         raise ValueError(f"the walk {entry.walk} is over ({known.ended}); begin a new one")
-    tasks = logbook.tasks
+    walked = _step(known, entry, actor, ts)
+    changed: Logbook = _with(logbook, walks={**logbook.walks, entry.walk: walked})
+    leaf = walked.walk.leaf
+    if walked.ended == "acted" and isinstance(leaf, Rollback | Investigate):
+        task = TaskState(walked.id, walked.walk.tree.id, walked.walk.here, leaf.says, leaf.do, actor, ts)
+        changed = _with(changed, tasks={**logbook.tasks, task.id: task})
+    return changed
+
+
+def _step(known: WalkState, entry: _Walked, actor: str, ts: int) -> WalkState:
+    changed: WalkState
     match entry:
         case en.WalkAnswered():
             _stands_at(known, entry.question)
-            changes = {"walk": known.walk.answer(entry.yes, actor=actor, at=ts, note=entry.note)}
+            changed = _with(known, walk=known.walk.answer(entry.yes, actor=actor, at=ts, note=entry.note))
         case en.WalkTakenBack():
             if known.walk.answers and known.walk.answers[-1].question != entry.question:
                 raise ValueError(f"the latest answer of {entry.walk} was to {known.walk.answers[-1].question}")
-            changes = {"walk": known.walk.back()}
+            changed = _with(known, walk=known.walk.back())
         case en.LeafActed():
             _stands_at(known, entry.leaf)
-            leaf = known.walk.leaf
-            if leaf is None:
+            if known.walk.leaf is None:
                 raise ValueError(f"{entry.leaf} is a question: there is nothing to do yet")
-            changes = {"ended": "acted", "target": entry.target, "note": entry.note}
-            if isinstance(leaf, Rollback | Investigate):
-                tasks = {**tasks, known.id: _task(known, entry, leaf, actor, ts)}
+            ended = {"ended": "acted", "ended_by": actor, "ended_at": ts}
+            changed = _with(known, **ended, target=entry.target, note=entry.note)
         case en.WalkAborted():
             _said(entry.reason, "a walk is aborted with a reason; say why")
-            changes = {"ended": "aborted", "note": entry.reason}
-    if "ended" in changes:
-        changes |= {"ended_by": actor, "ended_at": ts}
-    changed: Logbook = _with(
-        logbook, walks={**logbook.walks, entry.walk: _with(known, **changes)}, tasks=tasks
-    )
+            ended = {"ended": "aborted", "ended_by": actor, "ended_at": ts}
+            changed = _with(known, **ended, note=entry.reason)
+        case _:
+            assert_never(entry)
     return changed
 
 
 def _stands_at(known: WalkState, name: str) -> None:
     if known.walk.here != name:
         raise ValueError(f"the walk {known.id} stands at {known.walk.here}, not at {name}")
-
-
-def _task(known: WalkState, entry: en.LeafActed, leaf: Leaf, actor: str, ts: int) -> TaskState:
-    return TaskState(
-        id=known.id, tree=known.walk.tree.id, leaf=entry.leaf, says=leaf.says, do=leaf.do, actor=actor, at=ts
-    )
 
 
 def _task_closed(logbook: Logbook, entry: en.TaskClosed, actor: str, ts: int) -> Logbook:
@@ -252,6 +252,8 @@ def _ran(logbook: Logbook, entry: _Ran, actor: str, ts: int) -> Logbook:
             run = known.run.finish()
         case en.RunAborted():
             run = known.run.abort(entry.reason)
+        case _:
+            assert_never(entry)
     over = {"ended_by": actor, "ended_at": ts} if run.ended else {}
     changed: Logbook = _with(logbook, runs={**logbook.runs, entry.run: _with(known, run=run, **over)})
     return changed
@@ -266,7 +268,7 @@ def _attested(logbook: Logbook, entry: en.GateAttested, actor: str, ts: int) -> 
     if entry.result == "passed":
         _said(entry.note + entry.evidence, "a gate is attested with a note, or with where the evidence lies")
     else:
-        _said(entry.note, f"a gate that {'failed' if entry.result == 'failed' else 'is waived'} needs a reason; say why")
+        _said(entry.note, f"a gate is {entry.result} with a reason; say why")
     told = Attestation(
         gate=entry.gate,
         day=entry.day,

@@ -214,8 +214,9 @@ class DeskState(Plain, frozen=True):
 
     `since` is when it was first described. `pulls` are those that stand, `resumed` those that were cleared, and when.
     `size` is the share of the normal size that the desk may trade where no pull says less, `rate` that of its normal
-    order rate, `size_because` why they are less than all and `size_since` since when they are what they are. `limits` are those that were ever in force, `suspended` the venues
-    and `disabled` the strategies that the cord stopped by their own means. `nameless` see GateChanged."""
+    order rate, `size_because` why they are less than all and `size_since` since when they are what they are. `limits`
+    are those that were ever in force, `suspended` the venues and `disabled` the strategies that the cord stopped by
+    their own means. `nameless` see GateChanged."""
 
     name: str = ""
     mode: str = ""

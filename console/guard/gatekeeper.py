@@ -1,9 +1,9 @@
 """The gate: gate.json renewed every second, never more open than the latch, the pulls, or what it said before.
 
 The gate tightens by itself, its size goes down when anybody asks, and it opens through one door, `resumed`, which takes
-away the pulls that a resume names and nothing else. A guard that starts, or wakes up, begins with what the journal left, and adds every pull that any hand
-made. A gate.json that somebody removed was removed by a hand that could not write the latch: that halts the desk, too,
-until a stop of the whole desk that came after it was resumed.
+away the pulls that a resume names and nothing else. A guard that starts, or wakes up, begins with what the journal
+left, and adds every pull that any hand made. A gate.json that somebody removed was removed by a hand that could not
+write the latch: that halts the desk, too, until a stop of the whole desk that came after it was resumed.
 
 The files are read and written beside the event loop, and what was written is compared with what is known *afterwards*:
 a pull that comes in between makes the writer write again at once.

@@ -3,8 +3,8 @@
 A durable event is queued for the journal, and only what the disk acknowledged is folded and told. Two exceptions, both
 about a disk that fails. What became of a *pull*, and what a person writes into the logbook, is told after `PATIENCE`
 seconds even without an acknowledgement, under a writer's name of its own (`guard~unwritten`), because a screen that
-waits for a hung disk would claim that the cord does nothing, and nobody could walk a tree. And a record that the disk refused is tried again until the disk takes it, unless a later record has
-overtaken what it says.
+waits for a hung disk would claim that the cord does nothing, and nobody could walk a tree. And a record that the disk
+refused is tried again until the disk takes it, unless a later record has overtaken what it says.
 """
 
 import asyncio

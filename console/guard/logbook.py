@@ -45,6 +45,6 @@ class LogKeeper:
         """Another hand lowered the size before a resume that did not know of it: from the guard's own file it counts
         behind that resume after a restart, too."""
         event = record.event
-        if isinstance(event, SizeLowered) and record.writer != self._hub.writer.writer:
-            if record.ts < self._hub.state.size_since:
-                self._hub.journal(event, record.actor)
+        others = record.writer != self._hub.writer.writer
+        if isinstance(event, SizeLowered) and others and record.ts < self._hub.state.size_since:
+            self._hub.journal(event, record.actor)

@@ -1,7 +1,6 @@
 """The logbook without a guard: a journal file of the user's own, which every reader merges and the next guard folds."""
 
 import re
-from concurrent.futures import Future
 from pathlib import Path
 
 from console.cord.puller import user_name
@@ -32,12 +31,11 @@ class OwnHand:
         try:
             if self._writer is None:
                 self._writer = self._open()
-            written: Future[Record] = self._writer.append(entry, self._actor)
-            return written.result(DISK_SECONDS)
+            return self._writer.append(entry, self._actor).result(DISK_SECONDS)
         except TimeoutError:
             raise RuntimeError(f"the disk has not taken it for {DISK_SECONDS:.0f} s: it may yet") from None
-        except OSError as error:
-            raise RuntimeError(f"{self._journals}: it could not be written: {error.strerror or error}") from None
+        except (OSError, JournalError) as error:
+            raise RuntimeError(f"it could not be written: {error}") from None
 
     def close(self) -> None:
         """Let go of the file, so that the next console of this user goes on with it."""
@@ -49,9 +47,12 @@ class OwnHand:
         if not self._journals.is_dir():
             raise RuntimeError(f"{self._journals}: there is no journal yet; no guard has ever run for this desk")
         name = "operator-" + re.sub(r"[^A-Za-z0-9._-]", "_", self._actor)
-        for number in range(1, AT_ONCE + 1):
+        for number in range(1, AT_ONCE):
             try:
                 return JournalWriter(self._journals, name if number == 1 else f"{name}-{number}")
-            except (JournalError, PermissionError) as error:
-                refusal = error
-        raise RuntimeError(f"no file could be written: {refusal}")
+            except (
+                JournalError,
+                PermissionError,
+            ):  # another console has it, or a user with a name much like this one's
+                continue
+        return JournalWriter(self._journals, f"{name}-{AT_ONCE}")

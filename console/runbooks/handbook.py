@@ -13,6 +13,7 @@ from console.runbooks.library import Document, Library
 from console.strict_yaml import YamlError
 
 S = TypeVar("S", bound=Spec)
+_CALLED_BY_ID = ("severity", "gate")
 _HEADLINES = ("title", "text", "symptom", "meaning")
 
 
@@ -39,7 +40,10 @@ class Handbook:
     def title(self, ref: str) -> str:
         """What a reference leads to, in words; the id where nothing is there."""
         document = self.documents.get(ref)
-        return headline(document.spec) if document is not None else ref.partition(":")[2]
+        if document is None:
+            return ref.partition(":")[2]
+        name = f"{document.id}  " if document.kind in _CALLED_BY_ID else ""
+        return f"{name}{headline(document.spec)}"
 
 
 def read(library: Library) -> Handbook:

@@ -13,6 +13,7 @@ from console.desk.moment import Moment
 from console.desk.pull import Level
 from console.desk.reconcile import Comparison
 from console.desk.tree import KillSwitch, Leaf, Resume, Throttle
+from console.runbooks.handbook import Handbook
 from console.runbooks.kinds import TREE
 from console.screens.runbook_room import RunbookRoom
 from console.screens.views import recovery as view
@@ -41,6 +42,7 @@ class RecoveryScreen(RunbookRoom):
     def body(self) -> ComposeResult:
         with Vertical(id="symptoms"):
             yield Grid(view.TREE_COLUMNS, id="trees", classes="panel")
+            yield Lines(id="symptom")
             yield Grid(view.TASK_COLUMNS, id="tasks", classes="panel")
         with Vertical(id="walk"):
             yield Lines(id="which")
@@ -72,15 +74,22 @@ class RecoveryScreen(RunbookRoom):
         trees, tasks = self.query_one("#trees", Grid), self.query_one("#tasks", Grid)
         if book is not None:
             trees.show(view.tree_rows(book.of(TREE), self.logbook))
+            self._tell_symptom(book)
             tasks.show(view.task_rows(moment, self.logbook.open_tasks))
             tasks.border_title = view.tasks_title(self.logbook.open_tasks)
             tasks.display = bool(self.logbook.open_tasks)
         if known is not None and book is not None:
             page = self.query_one("#page", Page)
-            written = Writer(page.room - 1)
+            written = Writer(page.room - 1, view.LABEL)
             view.walk_page(moment, known, self._note, book, self._asked, written)
             self.query_one("#which", Lines).show([view.heading(known, self.size.width)])
             page.show(written.lines, written.stops)
+
+    def _tell_symptom(self, book: Handbook) -> None:
+        told, row = self.query_one("#symptom", Lines), self.query_one("#trees", Grid).cursor
+        tree = book.get(TREE, row.key) if row is not None else None
+        walk = self.logbook.unfinished_walk(tree.id) if tree is not None else None
+        told.show(view.symptom_lines(tree, walk, told.room))
 
     # --- what can be done -------------------------------------------------------------------------------------------
 
@@ -217,4 +226,10 @@ class RecoveryScreen(RunbookRoom):
             self.enter(en.WalkAborted(known.id, event.text))
         elif event.text and event.prompt.id == "close" and task is not None:
             self.enter(en.TaskClosed(task.key, event.text))
+        self.refresh_moment()
+
+    def on_grid_moved(self) -> None:
+        self.refresh_moment()
+
+    def on_page_moved(self) -> None:
         self.refresh_moment()

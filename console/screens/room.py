@@ -77,12 +77,12 @@ class Room(LiveScreen):
         banner = self.query_one("#banner", Lines)
         banner.show(head.banner(moment, width))
         banner.display = bool(banner.lines)
+        self.fill(moment, comparison)
         keys = self.query_one("#keys", Lines)
         keys.show(head.keys(ACTIONS, self.ROOM, self.offers(), width))
         keys.display = bool(keys.lines)
         self.query_one("#footer", Lines).show([head.footer(ACTIONS, self.console, self.ROOM, width)])
         self.query_one("#small", Lines).show(self._small(moment))
-        self.fill(moment, comparison)
 
     def _small(self, moment: Moment) -> list[Line]:
         """How the desk stands, in a line each, comes before what is wrong with the terminal."""

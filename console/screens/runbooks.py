@@ -216,3 +216,6 @@ class RunbooksScreen(RunbookRoom):
 
     def on_grid_moved(self) -> None:
         self.refresh_moment()
+
+    def on_page_moved(self) -> None:
+        self.refresh_moment()

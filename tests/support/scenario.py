@@ -563,5 +563,5 @@ def attested(*entries: en.GateAttested) -> Story:
     told = Story().at(-12 * 86400, described())
     told.records += calm().records
     for number, entry in enumerate(entries):
-        told.at(-3000 + number, entry, actor="bo" if number % 2 else "ana")
+        told.at(-3000 + number, entry, actor="bo" if number % 2 else "ana", writer="operator")
     return beaten(told)

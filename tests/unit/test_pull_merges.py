@@ -14,7 +14,7 @@ from console.desk import events as ev
 from console.desk.events import Record
 from console.desk.gate import read_gate
 from console.desk.pull import GateState, Level, Scope, Verdict
-from console.desk.state import DeskState, fold, fold_all
+from console.desk.state import DeskState, Size, fold, fold_all
 from console.guard.gatekeeper import Pull, wanted
 
 VENUES, STRATEGIES, SYMBOLS = ("sim1", "sim2"), ("momentum", "maker"), ("AAPL", "BTC/USD")
@@ -113,9 +113,9 @@ def test_nothing_but_a_resume_that_names_it_takes_a_pull_away(
 
 def on_disk(size: Decimal, known: list[Pull], latched: list[Pull]) -> tuple[bytes | None, bytes]:
     """Latch and gate.json as hands and the guard leave them."""
-    gate = wanted(size, "", known)
+    gate = wanted(Size(size, size), "", known)
     told: dict[str, Any] = {"v": 1, "desk": "d", "state": gate.state.value, "because": gate.because}
-    told |= {"size_factor": f"{gate.size_factor:f}", "rate_factor": f"{gate.size_factor:f}"}
+    told |= {"size_factor": f"{gate.size_factor:f}", "rate_factor": f"{gate.rate_factor:f}"}
     told |= {"scopes": {scope: state.value for scope, state in gate.scopes.items()}}
     lines = [json.dumps({"v": 1, "id": "p", "level": p.level, "scope": p.scope, "actor": p.actor}) for p in latched]
     latch = "\n".join(lines).encode() if lines else None

@@ -13,10 +13,10 @@ from widgets.line import Line, line, wrap
 
 COLUMNS = (
     Column("", 11),
-    Column("gate", 13),
-    Column("", 24, grow=1),
+    Column("gate", 3),
+    Column("", 40, grow=1),
     Column("last", 22, drop=1),
-    Column("due", 17, align="right"),
+    Column("due", 10, align="right"),
 )
 
 LATE = (State.OVERDUE, State.EXPIRED, State.FAILED)
@@ -51,7 +51,8 @@ def rows(
     for cadence in cadences:
         inside = [gate for gate in gates if gate.cadence == cadence.id]
         green = sum(standings[gate.id].green for gate in inside)
-        lead = line((cadence.id, "title"), (f"  {cadence.when}", "dim"), (f"  {green} of {len(inside)} green", "dim"))
+        tone = "good" if green == len(inside) else "dim"
+        lead = line((cadence.id, "title"), (f"  {green} of {len(inside)} green", tone), (f"  {cadence.when}", "dim"))
         told.append(Row(cadence.id, (lead,)))
         told += [_gate(gate, standings[gate.id], today) for gate in inside]
     return told
@@ -64,12 +65,12 @@ def _gate(gate: Gate, at: Standing, today: date) -> Row:
         gate.id,
         (
             line((f" {glyph} {at.state.value.upper() if late else at.state.value}", looks)),
-            line((gate.id, looks if late else "title")),
+            line((gate.id.rpartition(" ")[2], looks if late else "title")),
             line((gate.title, looks if late else "")),
             line((_last(at.last), "dim")),
             line((_due(at.due, today), looks if late else "dim")),
         ),
-        words=gate.check,
+        words=f"{gate.id} {gate.check}",
     )
 
 
@@ -83,7 +84,7 @@ def _due(due: date | None, today: date) -> str:
     days = (due - today).days
     if days == 0:
         return "today"
-    return f"{due:%m-%d} {f'in {days} d' if days > 0 else f'{-days} d late'}"
+    return f"in {days} d" if days > 0 else f"{-days} d late"
 
 
 def about(gate: Gate, at: Standing, book: Handbook, page: Writer) -> None:
@@ -91,7 +92,11 @@ def about(gate: Gate, at: Standing, book: Handbook, page: Writer) -> None:
     blocks = line(("  BLOCKS: no more size before it is green", "warn")) if gate.blocks else line()
     page.text((), gate.title, "title")
     page.text((), gate.check)
-    facts = [f"valid {gate.valid}" if gate.valid else "", gate.due.replace("-", " the ") if gate.due else ""]
+    facts = [
+        f"due {at.due}" if at.due else "never due again",
+        gate.due.replace("-", " the ") if gate.due else "",
+        f"holds for {gate.valid}" if gate.valid else "",
+    ]
     page.add(line((" · ".join(fact for fact in facts if fact), "dim"), blocks))
     last = at.last
     if last is not None:

@@ -126,7 +126,7 @@ def everything(spec: Spec, book: Handbook, page: Writer) -> None:
 def _field(label: str, value: Any, kind: str, book: Handbook, page: Writer) -> None:
     match value:
         case str() if kind:
-            page.link(f"{kind}:{value}", book, f"{label:<14}→ ")
+            page.way(f"{kind}:{value}", book, f"{label:<12}→ ")
         case tuple() if kind:
             page.heading(label)
             page.links((f"{kind}:{each}" for each in value), book)

@@ -13,12 +13,14 @@ from console.runbooks.handbook import Handbook
 from console.screens.views import cord
 from console.screens.views.looks import LEAVES
 from console.screens.views.page import chip
-from console.screens.views.writer import Writer
+from console.screens.views.writer import ALL, Writer
 from widgets.grid import Column, Row
-from widgets.line import BLANK, Line, band, cut, line, spread
+from widgets.line import BLANK, Line, band, cut, line, spread, width_of, wrap
 
-TREE_COLUMNS = (Column("symptom", 40, grow=1), Column("tree", 18), Column("walk", 16))
+TREE_COLUMNS = (Column("symptom", 58, grow=1), Column("tree", 16, drop=1), Column("walk", 8))
 TASK_COLUMNS = (Column("since", 9), Column("task", 40, grow=1), Column("tree", 18, drop=1))
+
+LABEL = 12
 
 ANSWERS = {True: ("YES", "good"), False: ("NO", "warn")}
 
@@ -31,6 +33,21 @@ def tree_rows(trees: Iterable[Tree], log: Logbook) -> list[Row]:
         told = line((f"▶ at {walk.walk.here}", "key")) if walk else line()
         rows.append(Row(tree.id, (line((tree.symptom, "title" if walk else "")), line((tree.id, "dim")), told)))
     return rows
+
+
+def symptom_lines(tree: Tree | None, walk: WalkState | None, width: int) -> list[Line]:
+    """The symptom under the cursor in full, and how its tree begins or where it stands."""
+    if tree is None:
+        return []
+    here = walk.walk.question if walk is not None else tree.questions[tree.start]
+    told = [*wrap(line(), tree.symptom, "title", width, ALL)]
+    if walk is not None:
+        who = f"{walk.actor} walks it since {clock(walk.at)}Z; it goes on with: "
+        return [*told, *wrap(line(), who + (here.ask if here else walk.walk.here), "key", width, ALL)]
+    return [
+        *told,
+        *wrap(line((f"{tree.title}. ", "dim")), f"Begins with: {here.ask if here else ''}", "dim", width, ALL),
+    ]
 
 
 def tasks_title(tasks: Iterable[TaskState]) -> str:
@@ -74,8 +91,13 @@ def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked
 
 def _answered(number: int, answer: Answer, question: Question, page: Writer) -> None:
     word, tone = ANSWERS[answer.yes]
-    page.text(line((f"Q{number}  ", "dim")), question.ask, "")
-    page.text(line("    ", (f"{word:<4}", tone)), f"{clock(answer.at)}Z {answer.actor}", "dim")
+    asked = line((f"Q{number}  ", "dim"), question.ask)
+    told = line((f"{word} ", tone), (f"{clock(answer.at)}Z {answer.actor}", "dim"))
+    if width_of(asked) + width_of(told) < page.width:
+        page.add(spread(asked, told, page.width))
+    else:
+        page.text(line((f"Q{number}  ", "dim")), question.ask)
+        page.add(line("    ", told))
     if answer.note:
         page.text(line("    "), f"“{answer.note}”", "dim")
 
@@ -123,9 +145,8 @@ def _acts(moment: Moment, known: WalkState, leaf: Leaf, asked: bool, page: Write
         return
     match leaf:
         case KillSwitch(level=level):
-            page.fact("  will do", f"{level} {level.says} on the whole desk, unless you choose less:", "bad")
-            page.add(*reach(moment, level, page.width))
-            key, says = "K", "opens the cord; nothing is pulled before its digit"
+            page.fact("  will do", f"{level} {level.says} on the whole desk, unless you choose less", "bad")
+            key, says = "K", f"opens the cord; nothing is pulled before you press {level.rank} there"
         case Throttle():
             page.fact("  will do", throttled(moment, leaf), "warn")
             key, says = ("y", "lowers the gate now; Esc leaves it") if asked else ("l", "lowers the gate, after one y")
@@ -136,6 +157,8 @@ def _acts(moment: Moment, known: WalkState, leaf: Leaf, asked: bool, page: Write
             page.fact("  will do", "changes no gate; a task stays open until somebody closes it")
             key, says = "d", "keeps it as an open task"
     page.text(line("  ", (f" {key} ", "band-bad" if key in ("K", "y") else "band-calm"), " "), says, "title")
+    if isinstance(leaf, KillSwitch):
+        page.add(*reach(moment, leaf.level, page.width))
 
 
 def reach(moment: Moment, level: Level, width: int) -> list[Line]:

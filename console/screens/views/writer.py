@@ -15,10 +15,11 @@ ALL = 1000
 
 
 class Writer:
-    """Collects `lines` of `width` cells, and `stops`."""
+    """Collects `lines` of `width` cells, and `stops`; `label` is what a fact's own label takes of them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, label: int = LABEL) -> None:
         self.width = min(width, WIDEST)
+        self.label = label
         self.lines: list[Line] = []
         self.stops: list[Stop] = []
 
@@ -40,7 +41,7 @@ class Writer:
             self.add(*wrap(lead, paragraph, tone, self.width, ALL))
 
     def fact(self, label: str, text: str, tone: str = "") -> None:
-        self.text(line((f"{label:<{LABEL}}", "dim")), text, tone)
+        self.text(line((f"{label:<{self.label}}", "dim")), text, tone)
 
     def facts(self, label: str, texts: Iterable[str], tone: str = "") -> None:
         """Several texts under one label."""
@@ -59,10 +60,13 @@ class Writer:
         self.stops.append(Stop(key, first, len(self.lines) - 1))
 
     def link(self, ref: str, book: Handbook, lead: str = "  → ") -> None:
-        """A reference, told by its title."""
+        """A reference, told by its kind and title."""
+        self.way(ref, book, f"{lead}{kind_word(ref.partition(':')[0])} ")
+
+    def way(self, ref: str, book: Handbook, lead: str) -> None:
+        """A reference, behind `lead`, told by its title alone."""
         with self.stop(ref):
-            kind = kind_word(ref.partition(":")[0])
-            self.text(line((lead, "dim"), (f"{kind} ", "dim")), book.title(ref), "key")
+            self.text(line((lead, "dim")), book.title(ref), "key")
 
     def links(self, refs: Iterable[str], book: Handbook, lead: str = "  → ") -> None:
         for ref in refs:
