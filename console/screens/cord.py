@@ -105,17 +105,13 @@ class CordScreen(LiveScreen, ModalScreen[None]):
             self.hand.switch.disarm()
             return
         refused = self._refused(chosen)
-<<<<<<< HEAD
-        levels = [level for level in Level if level not in refused]
-        offer = self.hand.switch.offer(chosen, levels, **self._spares, origin=self._origin)
-=======
         offer = self.hand.switch.offer(
             chosen,
             [level for level in Level if level not in refused],
             keep_protective=self._spares["keep_protective"],
             own_only=self._spares["own_only"],
+            origin=self._origin,
         )
->>>>>>> w-walks
         self.call_after_refresh(self.call_after_refresh, partial(self.hand.when_painted, offer))
 
     def present(self, moment: Moment, comparison: Comparison) -> None:

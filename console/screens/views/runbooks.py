@@ -1,6 +1,8 @@
 """The Runbooks: everything that is written down, and a run of it, step by step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from console.desk.logbook import RunState
 from console.desk.procedure import Mark, Run
@@ -37,13 +39,25 @@ def rows(book: Handbook, runs: Iterable[RunState]) -> list[Row]:
                 line(headline(each.spec)),
                 line((each.id, "dim"), ("  own" if each.own else "", "warn")),
             ),
-            words=str(each.spec),
+            words=" ".join(_texts(msgspec.to_builtins(each.spec))),
         )
         for ref, each in book.documents.items()
     ]
     going = [_run(each) for each in latest if not each.ended]
     over = [_run(each) for each in latest if each.ended]
     return [*going, *documents, *over]
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a document, without the names of its fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _run(of: RunState) -> Row:
