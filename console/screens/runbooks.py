@@ -41,6 +41,7 @@ class RunbooksScreen(RunbookRoom):
         super().__init__()
         self._trail: list[str] = []
         self._listed: object = None
+        self._here: tuple[str, int | None] | None = None
 
     def body(self) -> ComposeResult:
         with Container(id="runbooks"):
@@ -95,6 +96,14 @@ class RunbooksScreen(RunbookRoom):
             written.text((), f"{ref}: nothing is written there", "warn")
         page.border_title = f" {' ‹ '.join(reversed(self._trail[-3:]))} " if self._trail else ""
         page.show(written.lines, written.stops)
+        self._follow(page, run)
+
+    def _follow(self, page: Page, run: RunState | None) -> None:
+        """Once the step that is next has its mark, on to the one after it."""
+        here = (run.id, run.run.here) if run is not None else None
+        before, self._here = self._here, here
+        if before and here and before[0] == here[0] and before[1] == self._step and here[1] not in (before[1], None):
+            page.go(str(here[1]))
 
     # --- what can be done -------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ LEAVES = {
 MARKS = {
     "": ("☐", "", ""),
     "done": ("☑", "good", "done"),
-    "verified": ("✓", "good", "verified by the guard"),
+    "verified": ("✓", "good", "verified"),
     "skipped": ("⊘", "stale", "skipped"),
     "overridden": ("!", "warn", "overridden"),
 }
@@ -95,4 +95,4 @@ STANDINGS = {
 
 def kind_word(kind: str) -> str:
     """A kind of runbook as a person calls it."""
-    return {"incident": "incident class", "log": "log field"}.get(kind, kind.replace("-", " "))
+    return {"incident": "class", "log": "log field", "manual-trigger": "by hand"}.get(kind, kind)

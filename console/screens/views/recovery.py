@@ -44,10 +44,8 @@ def symptom_lines(tree: Tree | None, walk: WalkState | None, width: int) -> list
     if walk is not None:
         who = f"{walk.actor} walks it since {clock(walk.at)}Z; it goes on with: "
         return [*told, *wrap(line(), who + (here.ask if here else walk.walk.here), "key", width, ALL)]
-    return [
-        *told,
-        *wrap(line((f"{tree.title}. ", "dim")), f"Begins with: {here.ask if here else ''}", "dim", width, ALL),
-    ]
+    begins = f"{tree.title} begins with: {here.ask if here else ''}"
+    return [*told, *wrap(line(), begins, "dim", width, ALL)]
 
 
 def tasks_title(tasks: Iterable[TaskState]) -> str:
@@ -63,14 +61,10 @@ def task_rows(moment: Moment, tasks: Iterable[TaskState]) -> list[Row]:
 
 
 def heading(known: WalkState, width: int) -> Line:
-    """Which walk this is."""
-    tree = known.walk.tree
-    who = f"begun {clock(known.at)}Z by {known.actor} "
-    return spread(
-        line((f" {tree.id}  ", "title"), (f"{tree.title}  version {known.walk.version}", "dim")),
-        line((who, "dim")),
-        width,
-    )
+    """Which walk this is, and where it stands."""
+    walk = known.walk
+    what = line((f" {walk.tree.id} ▸ {walk.here}", "title"), (f"  version {walk.version}", "dim"))
+    return spread(what, line((f"begun {clock(known.at)}Z by {known.actor} ", "dim")), width)
 
 
 def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked: bool, page: Writer) -> None:

@@ -14,7 +14,7 @@ from console.screens.views.writer import Writer
 from widgets.grid import Column, Row
 from widgets.line import Line, line
 
-COLUMNS = (Column("kind", 14), Column("title", 24, grow=1), Column("id", 20, drop=1))
+COLUMNS = (Column("kind", 11), Column("title", 24, grow=1), Column("id", 20, drop=1))
 
 LOADING: Line = line(("  … reading the runbooks", "dim"))
 
@@ -61,9 +61,9 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _run(of: RunState) -> Row:
-    done = f"{len(of.run.marks)} of {len(of.run.steps)}"
+    done = f"{len(of.run.marks)}/{len(of.run.steps)}"
     looks = {"": ("▶ run", "key"), "finished": ("✓ run", "good"), "aborted": ("✗ run", "bad")}[of.ended]
-    told = line((of.run.title, "" if of.ended else "title"), (f"  {done} {of.ended}", looks[1]))
+    told = line((f"{of.ended or done}  ", looks[1]), (of.run.title, "" if of.ended else "title"))
     return Row(f"run:{of.id}", (line(looks), told, line((of.id, "dim"))))
 
 
