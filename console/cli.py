@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
-from typing import NoReturn
+from decimal import Decimal
 
+from console.cli_runbooks import runbook_words
+from console.cli_words import WRONG, Parser, percent, port, positive, whole
 from console.config import NOT_YOURS, ConfigError
 
-WRONG = 2
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -94,6 +94,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _gate(options: argparse.Namespace) -> int:
+    if options.lower is not None:
+        from console.commands.lower import lower
+
+        return lower(options)
     from console.commands.gate import gate, print_shipped
 
     if options.client or options.schema:
@@ -153,24 +157,6 @@ def _check(options: argparse.Namespace) -> int:
     return check(options.path, options.desk, as_json=options.json)
 
 
-def _tree(options: argparse.Namespace) -> int:
-    from console.commands.runbooks import list_trees, show_tree
-
-    return show_tree(options) if options.what == "show" else list_trees(options)
-
-
-def _procedure(options: argparse.Namespace) -> int:
-    from console.commands.runbooks import list_procedures, show_procedure
-
-    return show_procedure(options) if options.what == "show" else list_procedures(options)
-
-
-def _cadence(options: argparse.Namespace) -> int:
-    from console.commands.runbooks import list_gates
-
-    return list_gates(options)
-
-
 def _init(options: argparse.Namespace) -> int:
     from console.commands.init import init
 
@@ -180,57 +166,27 @@ def _init(options: argparse.Namespace) -> int:
 # --- the words ------------------------------------------------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where the rest is written."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        raise SystemExit(WRONG)
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 65_535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port; a number from 0 (any free one) to 65535 is expected")
-
-
-def _whole(text: str) -> int:
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-
-
-def _positive(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if number.is_finite() and number > 0:
-        return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-
-
 def _parser() -> argparse.ArgumentParser:
     from console import __version__
 
-    anywhere = _Parser(add_help=False)
+    anywhere = Parser(add_help=False)
     anywhere.add_argument(
         "--desk",
         metavar="NAME|PATH",
         default=argparse.SUPPRESS,
         help="which desk: its name, or a desk.yaml or its folder (default: $ANDON_DESK, else the only one there is)",
     )
-    asked = _Parser(add_help=False, parents=[anywhere])
+    asked = Parser(add_help=False, parents=[anywhere])
     asked.add_argument("--json", action="store_true", help="print one JSON object for machines")
 
-    parser = _Parser(prog="andon", description="The stop cord for automated trading desks.", parents=[anywhere])
+    parser = Parser(prog="andon", description="The stop cord for automated trading desks.", parents=[anywhere])
     parser.add_argument("--version", action="version", version=f"andon {__version__}")
     parser.add_argument("--read-only", action="store_true", help="look only: the cord and every action are off")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     parser.set_defaults(run=_console)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], says: str, *parents: _Parser) -> _Parser:
+    def command(name: str, run: Callable[[argparse.Namespace], int], says: str, *parents: Parser) -> Parser:
         made = commands.add_parser(name, help=says, description=says, parents=list(parents))
         made.set_defaults(run=run)
         return made
@@ -238,22 +194,25 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "a simulated desk with broker, strategies and guard, on your screen")
     _simulation(demo)
     demo.add_argument("--fresh", action="store_true", help="move the former state aside and begin anew")
-    demo.add_argument("--http-port", type=_port, default=0, metavar="P", help="the guard's HTTP port (default: any)")
-    demo.add_argument("--quiet", type=_whole, default=60, metavar="S", help="seconds of the cord's quiet clock")
+    demo.add_argument("--http-port", type=port, default=0, metavar="P", help="the guard's HTTP port (default: any)")
+    demo.add_argument("--quiet", type=whole, default=60, metavar="S", help="seconds of the cord's quiet clock")
     demo.add_argument("--headless", action="store_true", help="no screen: run, then report what went on")
     demo.add_argument(
-        "--seconds", type=_positive, metavar="S", help="with --headless: for so long (default: until Ctrl-C)"
+        "--seconds", type=positive, metavar="S", help="with --headless: for so long (default: until Ctrl-C)"
     )
     demo.add_argument("--json", action="store_true", help="with --headless: report as one JSON object")
 
     _simulation(command("simulate", _simulate, "the simulated broker and strategies alone, for a guard of your own"))
 
     guard = command("guard", _guard, "watch a desk in the foreground", anywhere)
-    guard.add_argument("--http-port", type=_port, metavar="P", help="serve HTTP on 127.0.0.1:P (0: any free port)")
+    guard.add_argument("--http-port", type=port, metavar="P", help="serve HTTP on 127.0.0.1:P (0: any free port)")
 
     command("status", _status, "the desk in a few lines; the exit code tells the cord's verdict", asked)
     gate = command("gate", _gate, "what the gate says now, read as strategies read it", asked)
     gate.add_argument("--client", action="store_true", help="print the one-file client that a strategy copies")
+    gate.add_argument("--lower", type=percent(99), metavar="PCT", help="lower the size to so many percent; never asks")
+    gate.add_argument("--rate", type=percent(100), metavar="PCT", help="with --lower: the order rate (else the same)")
+    gate.add_argument("--reason", metavar="TEXT", default="", help="with --lower: why")
     gate.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of gate.json and of the latch's lines"
     )
@@ -307,12 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print a kind's JSON Schema; without KIND: the kinds",
     )
 
-    tree = command("tree", _tree, "recovery trees: from a symptom to what to do", asked)
-    _readable(tree, "the trees and their symptoms", "one tree on a page")
-    procedure = command("procedure", _procedure, "procedures, checklists, playbooks and rollbacks", asked)
-    _readable(procedure, "all that can be done step by step", "one of them on a page")
-    cadence = command("cadence", _cadence, "the gates of the operating cadence, and when each is due", asked)
-    cadence.add_argument("what", choices=["list"], metavar="list", help="every gate by cadence")
+    runbook_words(command, asked)
 
     init = command(
         "init", _init, "write a commented desk.yaml and contacts.yaml, a key file to fill in, and a systemd unit"
@@ -321,22 +275,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _readable(parser: argparse.ArgumentParser, listed: str, shown: str) -> None:
-    whats = parser.add_subparsers(dest="what", required=True, metavar="list|show", parser_class=_Parser)
-    for name, says in (("list", listed), ("show", shown)):
-        what = whats.add_parser(name, help=says, description=says)
-        what.add_argument("--desk", metavar="NAME|PATH", default=argparse.SUPPRESS, help="which desk")
-        what.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
-        if name == "show":
-            what.add_argument("id", metavar="ID", help="its id, as the list has it")
-
-
 def _simulation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=_port, default=0, metavar="P", help="the broker's port (default: any free one)")
-    parser.add_argument("--seed", type=_whole, default=7, metavar="N", help="the market's seed (default 7)")
-    parser.add_argument(
-        "--speed", type=_positive, default=Decimal(30), metavar="X", help="market seconds a second (30)"
-    )
+    parser.add_argument("--port", type=port, default=0, metavar="P", help="the broker's port (default: any free one)")
+    parser.add_argument("--seed", type=whole, default=7, metavar="N", help="the market's seed (default 7)")
+    parser.add_argument("--speed", type=positive, default=Decimal(30), metavar="X", help="market seconds a second (30)")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[:ARG]", help="switch a fault on; repeatable"
     )

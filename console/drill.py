@@ -93,7 +93,7 @@ async def _pull(folder: Path, level: Level, name: str, quiet: int) -> str:
     import console.cord
 
     program = str(Path(console.cord.__path__[0]) / "kill.py")
-    words = ["--all", "--level", level.value, "--reason", f"drill {name}", "--drill", "--json"]
+    words = ["--all", "--level", level.value, "--reason", f"drill {name}", "--origin", "drill", "--json"]
     words += ["--wait", str(quiet + EXTRA_SECONDS), "--desk", str(folder)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-IS", program, *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE

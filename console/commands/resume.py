@@ -1,10 +1,9 @@
 """`andon resume` and `andon venue retire`: asked of the guard, which alone proves and carries out."""
 
 import argparse
-import asyncio
 import contextlib
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import msgspec
 
@@ -12,10 +11,8 @@ from console.commands.output import print_json, print_table
 from console.config import ConfigError, find, glance
 from console.desk.pull import Scope
 from console.desk.resume import Asked, Judgement, Outcome
-from console.desk.source import Attached
 from console.desk.words import share
-from console.guard.client import SILENCE_SECONDS, GuardClient
-from console.processes import listens
+from console.session import Session
 
 FAILED = 1
 WRONG = 2
@@ -38,15 +35,30 @@ def resume(options: argparse.Namespace) -> int:
         confirm=options.confirm,
     )
     try:
-        answer = _ask(options.desk, "resume", **msgspec.structs.asdict(asked))
+        with _guarded(options.desk) as session:
+            outcome = asked_of(session, asked)
     except RuntimeError as error:
         print(f"andon resume: {error}", file=sys.stderr)
         return FAILED
-    outcome = msgspec.json.decode(answer, type=Outcome)
-    code = 0 if outcome.resumed else REFUSED if outcome.judgement else WRONG
     if options.json:
-        print_json({"exit": code, **msgspec.to_builtins(outcome)})
-        return code
+        print_json({"exit": code_of(outcome), **msgspec.to_builtins(outcome)})
+    else:
+        print_outcome(outcome)
+    return code_of(outcome)
+
+
+def asked_of(session: Session, asked: Asked) -> Outcome:
+    """What the resume guard says to it. Raises RuntimeError where it was not asked, or did not answer."""
+    answer = session.command("resume", **msgspec.structs.asdict(asked))
+    return msgspec.json.decode(answer, type=Outcome)
+
+
+def code_of(outcome: Outcome) -> int:
+    return 0 if outcome.resumed else REFUSED if outcome.judgement else WRONG
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Every proof, and what came out."""
     if outcome.judgement is not None:
         _lines(outcome.judgement)
     if outcome.resumed:
@@ -54,7 +66,6 @@ def resume(options: argparse.Namespace) -> int:
     else:
         refused = "REFUSED: " if outcome.judgement else ""
         print(f"andon resume: {refused}{outcome.said}", file=sys.stderr)
-    return code
 
 
 def _lines(judgement: Judgement) -> None:
@@ -74,7 +85,8 @@ def retire(options: argparse.Namespace) -> int:
     """Prints what the guard says; returns 0 where the venue was taken out, 5 where that was refused."""
     try:
         asked = {"venue": options.venue, "reason": options.reason, "confirm": options.confirm}
-        print(_ask(options.desk, "retire", **asked))
+        with _guarded(options.desk) as session:
+            print(session.command("retire", **asked))
     except NoGuard as error:
         print(f"andon venue: {error}", file=sys.stderr)
         return FAILED
@@ -88,30 +100,10 @@ class NoGuard(RuntimeError):
     """Nobody is there who could prove anything."""
 
 
-def _ask(desk: str | None, command: str, **arguments: str) -> str:
-    folder = glance(find(desk)).state
-    if not listens(folder / "guard.sock"):
-        raise NoGuard("no guard is running, and only a guard can prove the way back: andon guard")
-    return asyncio.run(_asked(folder, command, arguments))
-
-
-async def _asked(folder: Path, command: str, arguments: dict[str, str]) -> str:
-    client = GuardClient(folder)
-    attached = asyncio.Event()
-
-    async def follow() -> None:
-        async for update in client.updates():
-            if isinstance(update, Attached) and client.connected:
-                attached.set()
-
-    following = asyncio.create_task(follow())
-    try:
-        async with asyncio.timeout(2 * SILENCE_SECONDS):
-            await attached.wait()
-        return await client.command(command, **arguments)
-    except TimeoutError:
-        raise NoGuard("a guard is there, but does not answer") from None
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+@contextlib.contextmanager
+def _guarded(desk: str | None) -> Iterator[Session]:
+    """A session with the desk's guard. Raises NoGuard."""
+    with Session(glance(find(desk)).state) as session:
+        if session.down:
+            raise NoGuard(f"{session.down}, and only a guard can prove the way back: andon guard")
+        yield session

@@ -1,30 +1,26 @@
-"""`andon tree`, `andon procedure`, `andon cadence`: what the runbooks say, on a page or for machines."""
+"""`andon tree` and `andon procedure`: what the runbooks say, on a page or for machines."""
 
 import argparse
 import sys
-from datetime import UTC, date, datetime
 from typing import TypeVar
 
 import msgspec
 
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, Limits, NoDesk, find
-from console.desk.cadence import standing
 from console.desk.procedure import Runnable
 from console.desk.runbook import Spec
-from console.runbooks.kinds import CADENCE, CALENDAR, GATE, RUNNABLE, TREE, Kind
+from console.runbooks.kinds import RUNNABLE, TREE, Kind
 from console.runbooks.library import OWN_FOLDER, Document, Library
 from console.runbooks.page import procedure_page, tree_page
 from console.strict_yaml import meant
 
 S = TypeVar("S", bound=Spec)
-FALLBACK = "xnys"
-"""The calendar of a desk whose venues are not asked for theirs."""
 
 
 def list_trees(options: argparse.Namespace) -> int:
     """Prints every tree with its symptom."""
-    trees = _all(_library(options.desk), TREE)
+    trees = all_of(library_of(options.desk), TREE)
     if options.json:
         print_json({"trees": [_facts(each) for each in trees.values()]})
     else:
@@ -34,14 +30,14 @@ def list_trees(options: argparse.Namespace) -> int:
 
 def show_tree(options: argparse.Namespace) -> int:
     """Prints one tree. Raises ConfigError where there is none of that id."""
-    found = _named(options.id, "tree", _all(_library(options.desk), TREE))
+    found = named(options.id, "tree", all_of(library_of(options.desk), TREE))
     print_json(_facts(found)) if options.json else print("\n".join(tree_page(found.spec, found.version)))
     return 0
 
 
 def list_procedures(options: argparse.Namespace) -> int:
     """Prints everything that is done step by step."""
-    found = _runnable(options.desk)
+    found = runnable_of(options.desk)
     if options.json:
         print_json({"procedures": [_facts(each) for each in found.values()]})
     else:
@@ -51,40 +47,12 @@ def list_procedures(options: argparse.Namespace) -> int:
 
 def show_procedure(options: argparse.Namespace) -> int:
     """Prints one procedure, checklist, playbook or rollback. Raises ConfigError where there is none of that id."""
-    found = _named(options.id, "procedure", _runnable(options.desk))
+    found = named(options.id, "procedure", runnable_of(options.desk))
     print_json(_facts(found)) if options.json else print("\n".join(procedure_page(found.spec, found.version)))
     return 0
 
 
-def list_gates(options: argparse.Namespace, today: date | None = None) -> int:
-    """Prints every gate by cadence, with the day on which it is due."""
-    library = _library(options.desk)
-    gates = _all(library, GATE)
-    cadences = _all(library, CADENCE)
-    calendar = _all(library, CALENDAR)[FALLBACK].spec
-    day = today or datetime.now(UTC).date()
-    in_order = [each.spec for cadence in cadences for each in gates.values() if each.spec.cadence == cadence]
-    rows = [(gate, standing(gate, None, since=day, today=day, calendar=calendar)) for gate in in_order]
-    if options.json:
-        print_json(
-            {
-                "day": day,
-                "calendar": calendar.id,
-                "calendar_knows": calendar.knows(day),
-                "gates": [{**msgspec.to_builtins(gate), "state": at.state, "due": at.due} for gate, at in rows],
-            }
-        )
-        return 0
-    print_table([(gate.id, f"{at.state} {at.due}", "blocks" if gate.blocks else "", gate.title) for gate, at in rows])
-    if not calendar.knows(day):
-        print(
-            f"andon: the calendar {calendar.id} has no holidays of {day.year}; weekends alone are left out",
-            file=sys.stderr,
-        )
-    return 0
-
-
-def _library(desk: str | None) -> Library:
+def library_of(desk: str | None) -> Library:
     """The runbooks of a desk; ours alone where there is no desk. Raises ConfigError."""
     try:
         own = find(desk).parent / OWN_FOLDER
@@ -93,7 +61,7 @@ def _library(desk: str | None) -> Library:
     return Library(own, Limits().by_name)
 
 
-def _all(library: Library, kind: Kind[S]) -> dict[str, Document[S]]:
+def all_of(library: Library, kind: Kind[S]) -> dict[str, Document[S]]:
     """What is right of a kind, and a line on stderr for each thing that is not."""
     shelf = library.shelf(kind)
     for error in shelf.found:
@@ -101,12 +69,12 @@ def _all(library: Library, kind: Kind[S]) -> dict[str, Document[S]]:
     return shelf.documents
 
 
-def _runnable(desk: str | None) -> dict[str, Document[Runnable]]:
-    library = _library(desk)
-    return {name: each for kind in RUNNABLE for name, each in _all(library, kind).items()}
+def runnable_of(desk: str | None) -> dict[str, Document[Runnable]]:
+    library = library_of(desk)
+    return {name: each for kind in RUNNABLE for name, each in all_of(library, kind).items()}
 
 
-def _named(name: str, what: str, among: dict[str, Document[S]]) -> Document[S]:
+def named(name: str, what: str, among: dict[str, Document[S]]) -> Document[S]:
     if name not in among:
         raise ConfigError(f"there is no {what} {name!r}; {meant(name, among)}")
     return among[name]

@@ -43,6 +43,7 @@ def _lines(moment: Moment) -> None:
     print_table([_venue_row(moment, row) for row in state.venues.values()])
     if state.strategies:
         print_table([_strategy_row(moment, row) for row in state.strategies.values()])
+    print_table([("task", task.id, task.says, _ago(moment, task.at)) for task in state.logbook.open_tasks])
     rows = [(row.id, row.state, row.text, _monitor_age(moment, row)) for row in state.monitors.values()]
     if rows:
         print_table(rows)
@@ -148,6 +149,7 @@ def _facts(moment: Moment) -> dict[str, object]:
             }
             for name, row in state.strategies.items()
         },
+        "tasks": [msgspec.structs.asdict(task) for task in state.logbook.open_tasks],
         "monitors": monitor_facts(moment),
     }
 

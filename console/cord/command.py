@@ -12,6 +12,7 @@ import time
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from console.cord.known import Doubt
@@ -80,8 +81,8 @@ class Wanted:
                 self.wait = 0.0
             elif word in ("--json", "--keep-protective", "--own-only"):
                 setattr(self, word[2:].replace("-", "_"), True)
-            elif word == "--drill":  # `andon drill` pulls like anybody else, and says so
-                self.origin = "drill"
+            elif word == "--origin":  # a drill or a tree's leaf pulls like anybody else, and says so
+                self.origin = _value(word, rest)
             else:
                 raise Usage(f"{word} is not known here")
         if self.level not in ("L1", "L2", "L3", "L4"):
@@ -126,8 +127,8 @@ def _give_up_on_a_dead_disk(answers: "list[bool]") -> None:
         os._exit(4)
 
 
-def main(arguments: "list[str]") -> int:
-    """Pull, wait and tell. Returns the exit code of DESIGN: 0, 2, 3, 4 or 6."""
+def main(arguments: "list[str]", pulled: "Callable[[str], object] | None" = None) -> int:
+    """Pull, wait and tell; `pulled` is given the pull's id. Returns the exit code of DESIGN: 0, 2, 3, 4 or 6."""
     if "-h" in arguments or "--help" in arguments:
         print(HELP)
         return 0
@@ -162,6 +163,8 @@ def main(arguments: "list[str]") -> int:
     )
     asked = put(folder, request.line())
     answers.append(True)
+    if pulled:
+        pulled(request.id)
     code = _see_through(wanted, folder, request, asked)
     if code == 0 and doubt and (doubt := _doubt(folder, wanted.scope, LOOK_AGAIN)):
         print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)

@@ -133,6 +133,11 @@ class Standing(Plain, frozen=True):
     def green(self) -> bool:
         return self.state in (State.DONE, State.WAIVED)
 
+    @property
+    def late(self) -> bool:
+        """It had to be green by now, and is not."""
+        return self.state in (State.OVERDUE, State.EXPIRED, State.FAILED)
+
 
 def standing(gate: Gate, last: Attestation | None, *, since: date, today: date, calendar: Calendar) -> Standing:
     """Where a gate stands `today`. `last` is its latest attestation, None where there never was one; `since` is the day

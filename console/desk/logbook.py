@@ -14,6 +14,7 @@ import msgspec
 from console.desk import entries as en
 from console.desk.base import Plain
 from console.desk.cadence import Attestation
+from console.desk.events import Record
 from console.desk.procedure import Mark, Run
 from console.desk.tree import Investigate, KillSwitch, Leaf, Resume, Rollback, Throttle, Walk
 
@@ -139,6 +140,15 @@ def after(logbook: Logbook, entry: en.AnyEntry, actor: str, ts: int) -> Logbook:
         case en.SizeLowered():
             _said(entry.reason, "a size is lowered with a reason; say why")
             return logbook
+
+
+def fold(logbook: Logbook, record: Record) -> Logbook:
+    """The logbook after one more record of an entry."""
+    event = record.event
+    try:
+        return after(logbook, event, record.actor, record.ts) if isinstance(event, en.ENTRIES) else logbook
+    except ValueError:  # overtaken by another hand's entry
+        return logbook
 
 
 def _with(struct: Any, **changes: Any) -> Any:

@@ -43,7 +43,7 @@ class Source(Protocol):
 
     async def keep(self, entry: AnyEntry) -> str:
         """Write into the logbook: by the guard or, where none runs, into a journal of this user's own. Once it returns,
-        the entry is on its way as `Received`. Answers with what is not as it should be (the disk does not take it yet),
+        the entry was delivered as `Received`. Answers with what is not as it should be (the disk does not take it yet),
         most often with nothing. Raises RuntimeError with the reason why it was not written."""
         ...
 

@@ -13,7 +13,8 @@ import msgspec
 from console.desk import entries as en
 from console.desk import events as ev
 from console.desk.events import Plain, Record
-from console.desk.logbook import Logbook, after
+from console.desk.logbook import Logbook
+from console.desk.logbook import fold as fold_entry
 from console.desk.pull import GateState, Level, Scope, Verdict, worst
 from console.desk.timeline import TimelineEntry, tell
 from console.desk.words import share
@@ -649,18 +650,11 @@ def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> 
 
 
 def _logged(state: DeskState, record: Record, event: en.AnyEntry) -> DeskState:
-    """What makes no sense any more was overtaken by another hand's entry, and is left out."""
-    try:
-        logbook = after(state.logbook, event, record.actor, record.ts)
-    except ValueError:
-        return state
-    if isinstance(event, en.SizeLowered):
-        return _lowered(state, record, event)
-    changed: DeskState = _with(state, logbook=logbook.trimmed())
+    changed: DeskState = _with(state, logbook=fold_entry(state.logbook, record).trimmed())
     return changed
 
 
-def _lowered(state: DeskState, record: Record, event: en.SizeLowered) -> DeskState:
+def _size_lowered(state: DeskState, record: Record, event: en.SizeLowered) -> DeskState:
     """Whoever wants the size back has to see whole sessions at this one."""
     lowered = state.sized.lowered(event)
     if lowered == state.sized:
@@ -716,6 +710,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.VenueRetired: _venue_retired,
     ev.DrillDone: _drill_done,
     **dict.fromkeys(en.ENTRIES, _logged),
+    en.SizeLowered: _size_lowered,
 }
 
 

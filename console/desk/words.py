@@ -8,6 +8,11 @@ MINUS = "−"
 NONE = "–"
 
 
+def stamp(ts: int) -> str:
+    """A time of some day: `2026-11-20 14:32:07Z`. `ts` is UTC ns."""
+    return datetime.fromtimestamp(ts // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
 def age(ns: int) -> str:
     """A span in whole units, so that what has not changed does not flicker: `<1 s`, `12 s`, `3 m`, `2 h`, `4 d`."""
     seconds = max(0, ns) // SECOND

@@ -20,7 +20,7 @@ import msgspec
 from console.cord.plan import Plan, PlanError
 from console.desk.entries import AnyEntry, Entry, GateAttested
 from console.desk.events import Pulled, Record, encode, event_from
-from console.desk.logbook import Logbook, after
+from console.desk.logbook import Logbook, after, fold
 from console.desk.source import Attached, Detached, Received, Update
 from console.desk.state import DeskState, fold_all
 from console.evidence.journal import Tail
@@ -64,7 +64,7 @@ class GuardClient:
         self._own = OwnHand(state_dir / "journal")
         self._one = asyncio.Lock()
         self._heard: deque[Record] = deque()
-        self._kept: deque[Record] = deque()
+        self._kept: deque[tuple[Record, asyncio.Event]] = deque()
         self._woken = asyncio.Event()
 
     def hear(self, pull: str, told: dict[str, Any]) -> None:
@@ -125,9 +125,11 @@ class GuardClient:
             except ValueError as refusal:
                 raise RuntimeError(str(refusal)) from None
             record = await asyncio.to_thread(self._own.write, entry)
+            delivered = asyncio.Event()
             if self._saw(record):
-                self._kept.append(record)
+                self._kept.append((record, delivered))
                 self._woken.set()
+                await delivered.wait()
         return ""
 
     async def _attach(self) -> _Line:
@@ -171,6 +173,8 @@ class GuardClient:
         why = ""
         self._writer = writer
         self._know(state)
+        while self._kept:  # the guard reads them from the file
+            self._kept.popleft()[1].set()
         await asyncio.to_thread(self._own.close)
         yield Attached(state)
         try:
@@ -209,7 +213,9 @@ class GuardClient:
         refused.cancel()
         tail = Tail(self.state_dir / "journal")
         said = ""
+        attaching.add_done_callback(lambda done: self._woken.set())
         while not attaching.done():
+            self._woken.clear()
             try:
                 records = await asyncio.to_thread(tail.poll)
             except (OSError, ValueError) as error:
@@ -223,19 +229,18 @@ class GuardClient:
                 said = why
                 yield Detached(said)
             while self._kept:  # before what the files say, which may be of this hand's next entry
-                yield Received(self._kept.popleft())
+                kept, delivered = self._kept.popleft()
+                yield Received(kept)
+                delivered.set()
             for record in (*self._told(), *records):
                 if self._saw(record):
                     yield Received(record)
             for record in await asyncio.to_thread(self._latched):
                 self._saw(record)
                 yield Received(record)
-            self._woken.clear()
-            woken = asyncio.ensure_future(self._woken.wait())
-            if self._kept:
-                self._woken.set()
-            await asyncio.wait([attaching, woken], timeout=RETRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            woken.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._woken.wait()
 
     def _know(self, state: DeskState) -> None:
         """Everything that was folded before is replaced."""
@@ -265,8 +270,7 @@ class GuardClient:
         if isinstance(record.event, Pulled):
             self._pulls.add(record.event.pull)
         elif new and isinstance(record.event, Entry):
-            with contextlib.suppress(ValueError):
-                self._logbook = after(self._logbook, record.event, record.actor, record.ts)
+            self._logbook = fold(self._logbook, record)
         return new
 
 

@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from console.desk.procedure import Playbook, Procedure, Runnable
+from console.desk.logbook import RunState, WalkState
+from console.desk.procedure import Playbook, Procedure, Runnable, Section
 from console.desk.runbook import Step
 from console.desk.tree import Investigate, KillSwitch, Leaf, Question, Resume, Rollback, Throttle, Tree
+from console.desk.words import stamp
 
 WIDTH = 78
 
@@ -18,10 +20,10 @@ def procedure_page(spec: Runnable, version: str) -> Iterator[str]:
     number = 0
     for section in spec.sections:
         yield ""
-        yield f"{section.title.upper()}{f'  ({section.clock})' if section.clock else ''}"
+        yield heading(section)
         for step in section.steps:
             number += 1
-            yield from _step(number, step)
+            yield from step_lines(number, step)
     if isinstance(spec, Playbook) and spec.escalate_when:
         yield ""
         yield "ESCALATE WHEN"
@@ -37,12 +39,57 @@ def tree_page(tree: Tree, version: str) -> Iterator[str]:
     yield from _told("Symptom", [tree.symptom])
     for name, question in tree.questions.items():
         yield ""
-        yield from _question(name, question, tree)
+        yield from question_lines(name, question, tree)
     for name, leaf in tree.leaves.items():
         yield ""
-        yield from _leaf(name, leaf)
+        yield from leaf_lines(name, leaf)
     yield from _see("See also", tree.see)
     yield from _foot()
+
+
+def walk_page(state: WalkState) -> Iterator[str]:
+    """A walk: each question with its answer, by whom and when; and the leaf, if it was reached."""
+    walk = state.walk
+    yield from _head(walk.tree.title, walk.tree.id, walk.version)
+    yield from _told("Walk", [f"{state.id}, begun by {state.actor} {stamp(state.at)}"])
+    if state.ended:
+        target = f": {state.target}" if state.target else ""
+        yield from _told("Ended", [f"{state.ended} by {state.ended_by} {stamp(state.ended_at)}{target}"])
+        yield from _told("Note", [state.note] if state.note else [])
+    for answer, question in walk.path:
+        yield ""
+        yield from _wrapped(question.ask, f"{answer.question.upper()}  ")
+        yield f"      {'☒ YES' if answer.yes else '☒ NO'}  {answer.actor} {stamp(answer.at)}"
+        yield from _wrapped(answer.note, "      note  ")
+    yield ""
+    if walk.question is not None:
+        yield from question_lines(walk.here, walk.question, walk.tree)
+    else:
+        yield from leaf_lines(walk.here, walk.tree.leaves[walk.here])
+
+
+_MARKS = {"done": "☑", "verified": "✓", "skipped": "–", "overridden": "!"}
+
+
+def run_page(state: RunState) -> Iterator[str]:
+    """A run: each step with what became of it, by whom and when."""
+    run = state.run
+    yield from _head(run.title, run.id, run.version)
+    yield from _told("Run", [f"{state.id}, begun by {state.actor} {stamp(state.at)}"])
+    if state.ended:
+        yield from _told("Ended", [f"{state.ended} by {state.ended_by} {stamp(state.ended_at)}"])
+        yield from _told("Reason", [run.reason] if run.reason else [])
+    number = 0
+    for section in run.sections:
+        yield ""
+        yield heading(section)
+        for step in section.steps:
+            mark = run.marks.get(number)
+            number += 1
+            yield from step_lines(number, step, _MARKS[mark.how] if mark else "☐")
+            if mark is not None:
+                yield from _wrapped(f"{mark.how} by {mark.actor} {stamp(mark.at)}", "        ")
+                yield from _wrapped(mark.note, "        note ")
 
 
 def does(leaf: Leaf) -> str:
@@ -78,7 +125,8 @@ def facts(spec: Runnable) -> Iterator[tuple[str, Iterable[str]]]:
                 yield "When", [spec.when]
 
 
-def _question(name: str, question: Question, tree: Tree) -> Iterator[str]:
+def question_lines(name: str, question: Question, tree: Tree) -> Iterator[str]:
+    """A question, why it is asked, and what either answer leads to."""
     yield from _wrapped(question.ask, f"{name.upper()}  ")
     yield from _wrapped(question.why, "      why  ")
     for answer, target in (("YES", question.yes), ("NO", question.no)):
@@ -87,7 +135,8 @@ def _question(name: str, question: Question, tree: Tree) -> Iterator[str]:
         yield f"      ☐ {answer:<3} → {leads}"
 
 
-def _leaf(name: str, leaf: Leaf) -> Iterator[str]:
+def leaf_lines(name: str, leaf: Leaf) -> Iterator[str]:
+    """A leaf: what was found, what it does, what is to be done, why, and how one knows that it worked."""
     yield from _wrapped(f"{name}: {leaf.says}", f"[{leaf.kind.upper()}] ", indent=4)
     yield from _wrapped(does(leaf), "      acts    ")
     for number, text in enumerate(leaf.do, 1):
@@ -99,8 +148,14 @@ def _leaf(name: str, leaf: Leaf) -> Iterator[str]:
     yield from _see("      see     ", leaf.see)
 
 
-def _step(number: int, step: Step) -> Iterator[str]:
-    yield from _wrapped(step.do, f"  ☐ {number:>2}  ")
+def heading(section: Section) -> str:
+    """A section's title, and its clock where it has one."""
+    return f"{section.title.upper()}{f'  ({section.clock})' if section.clock else ''}"
+
+
+def step_lines(number: int, step: Step, box: str = "☐") -> Iterator[str]:
+    """One step, numbered from 1 on, with its command and where it is written how."""
+    yield from _wrapped(step.do, f"  {box} {number:>2}  ")
     for line in (step.command or "").splitlines():
         yield f"        $ {line}"
     yield from _see("        see ", step.see)
