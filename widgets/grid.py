@@ -115,13 +115,22 @@ class Grid(Painted, can_focus=True):
         self._filter = words.casefold()
         self._sift()
 
-    def _passes(self, row: Row) -> bool:
-        said = " ".join((*map(text_of, row.cells), row.words)).casefold()
-        return all(word in said for word in self._filter.split())
+    def _sought(self) -> list[Row]:
+        """The rows that hold every word: those where one sees it come first."""
+        words = self._filter.split()
+        seen: list[Row] = []
+        only_said: list[Row] = []
+        for row in self._all:
+            shown = " ".join(map(text_of, row.cells)).casefold()
+            if all(word in shown for word in words):
+                seen.append(row)
+            elif row.words and all(word in f"{shown} {row.words}".casefold() for word in words):
+                only_said.append(row)
+        return [*seen, *only_said]
 
     def _sift(self) -> None:
         before, key = self._rows, self.cursor.key if self.cursor else ""
-        self._rows = [row for row in self._all if self._passes(row)] if self._filter else list(self._all)
+        self._rows = self._sought() if self._filter else list(self._all)
         if self._rows == before:
             return
         first = next((number for number in range(len(self._rows)) if self._stands(number)), 0)

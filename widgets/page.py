@@ -27,6 +27,9 @@ class Page(Painted, can_focus=True):
     class Moved(Message):
         """The cursor stands on another stop, or on none."""
 
+    class Laid(Message):
+        """It has another size: lines that were wrapped for the former one do not fit."""
+
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
         Binding("down", "move(1)", "Down", show=False),
@@ -78,6 +81,9 @@ class Page(Painted, can_focus=True):
         number, stop = y + self.scroll_offset.y, self.stop
         chosen = self.has_focus and stop is not None and stop.first <= number <= stop.last
         return self.strip(self._lines[number] if number < len(self._lines) else BLANK, cursor=chosen)
+
+    def on_resize(self) -> None:
+        self.post_message(self.Laid())
 
     def on_focus(self) -> None:
         self.refresh()

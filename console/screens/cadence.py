@@ -6,7 +6,8 @@ from datetime import date
 from textual.app import ComposeResult
 
 from console.actions import bindings
-from console.desk.cadence import Gate, Holidays, Standing, standing
+from console.desk.attested import standings as standings_of
+from console.desk.cadence import Gate
 from console.desk.logbook import utc_day
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
@@ -55,7 +56,7 @@ class CadenceScreen(RunbookRoom):
         if calendar is None:
             return
         gates, about = self.query_one("#gates", Grid), self.query_one("#about", Page)
-        standings = self._standings(moment, calendar)
+        standings = standings_of(moment.state, book.of(GATE), self._today, calendar)
         gates.border_title = view.title(standings, self._today)
         gates.show(view.rows(book.of(CADENCE), book.of(GATE), standings, self._today))
         written = Writer(about.room - 1)
@@ -63,13 +64,6 @@ class CadenceScreen(RunbookRoom):
             about.border_title = f" {gate.id} "
             view.about(gate, standings[gate.id], book, written)
         about.show(written.lines, written.stops)
-
-    def _standings(self, moment: Moment, calendar: Holidays) -> dict[str, Standing]:
-        since, last = utc_day(moment.state.since or moment.now), self.logbook.attestations
-        return {
-            gate.id: standing(gate, last.get(gate.id), since=since, today=self._today, calendar=calendar)
-            for gate in (self.book.of(GATE) if self.book is not None else ())
-        }
 
     def offers(self) -> Mapping[str, str]:
         gate = self._gate
@@ -92,6 +86,3 @@ class CadenceScreen(RunbookRoom):
         gate = self._gate
         if gate is not None and gate.see:
             self.program.open_ref(gate.see[0])
-
-    def on_grid_moved(self) -> None:
-        self.refresh_moment()

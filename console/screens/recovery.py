@@ -227,9 +227,3 @@ class RecoveryScreen(RunbookRoom):
         elif event.text and event.prompt.id == "close" and task is not None:
             self.enter(en.TaskClosed(task.key, event.text))
         self.refresh_moment()
-
-    def on_grid_moved(self) -> None:
-        self.refresh_moment()
-
-    def on_page_moved(self) -> None:
-        self.refresh_moment()

@@ -64,3 +64,12 @@ class RunbookRoom(Room):
 
     def on_screen_resume(self) -> None:
         self.program.read_runbooks()
+
+    def on_grid_moved(self) -> None:
+        self.refresh_moment()
+
+    def on_page_moved(self) -> None:
+        self.refresh_moment()
+
+    def on_page_laid(self) -> None:
+        self.refresh_moment()

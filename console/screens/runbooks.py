@@ -99,10 +99,12 @@ class RunbooksScreen(RunbookRoom):
         self._follow(page, run)
 
     def _follow(self, page: Page, run: RunState | None) -> None:
-        """Once the step that is next has its mark, on to the one after it."""
-        here = (run.id, run.run.here) if run is not None else None
+        """Onto the step that is next: of a run that was turned to, and once the one before it has its mark."""
+        here = (run.id, run.run.here) if run is not None and self._trail else None
         before, self._here = self._here, here
-        if before and here and before[0] == here[0] and before[1] == self._step and here[1] not in (before[1], None):
+        if here is None or here == before or here[1] is None:
+            return
+        if before is None or before[0] != here[0] or before[1] == self._step:
             page.go(str(here[1]))
 
     # --- what can be done -------------------------------------------------------------------------------------------
@@ -140,17 +142,11 @@ class RunbooksScreen(RunbookRoom):
 
     def _turn(self) -> None:
         """Show the page that the trail has come to."""
-        run = self._run
-        here = run.run.here if run is not None else None
+        self._here = None
         self.set_class(bool(self._trail), "-reading")
-        page = self.query_one("#page", Page)
-        (page if self._trail else self.query_one("#list")).focus()
-        self.call_after_refresh(self._drawn, "" if here is None else str(here))
-
-    def _drawn(self, stop: str) -> None:
-        self.refresh_moment()
-        self.query_one("#page", Page).go(stop)
-        self.refresh_moment()
+        (self.query_one("#page") if self._trail else self.query_one("#list")).focus()
+        self.query_one("#page", Page).go()
+        self.call_after_refresh(self.refresh_moment)
 
     def do_open(self) -> None:
         stop = self.query_one("#page", Page).stop
@@ -222,9 +218,3 @@ class RunbooksScreen(RunbookRoom):
             self._mark(PROMPTED[name], event.text)
         elif name == "abort":
             self.enter(en.RunAborted(run.id, event.text))
-
-    def on_grid_moved(self) -> None:
-        self.refresh_moment()
-
-    def on_page_moved(self) -> None:
-        self.refresh_moment()

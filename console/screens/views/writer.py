@@ -9,6 +9,8 @@ from widgets.line import BLANK, Line, line, wrap
 from widgets.page import Stop
 
 WIDEST = 90
+LEAST = 20
+"""What is written before a terminal has said how wide it is."""
 LABEL = 14
 ALL = 1000
 """More lines than any text has: here nothing is cut."""
@@ -18,7 +20,7 @@ class Writer:
     """Collects `lines` of `width` cells, and `stops`; `label` is what a fact's own label takes of them."""
 
     def __init__(self, width: int, label: int = LABEL) -> None:
-        self.width = min(width, WIDEST)
+        self.width = max(LEAST, min(width, WIDEST))
         self.label = label
         self.lines: list[Line] = []
         self.stops: list[Stop] = []
