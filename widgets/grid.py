@@ -167,6 +167,8 @@ class Grid(Painted, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor; it stays in sight."""
+        if not self._rows:
+            return
         before = self._cursor
         wanted = max(0, min(len(self._rows) - 1, before + by))
         along = range(wanted, len(self._rows)) if by > 0 else range(wanted, -1, -1)

@@ -45,7 +45,8 @@ class Prompt(Horizontal):
             self.prompt = prompt
             self.text = text
 
-    def __init__(self, label: str, placeholder: str, *, id: str, keep: bool = False) -> None:  # noqa: A002
+    def __init__(self, label: str, placeholder: str, *, id: str, keep: str = "") -> None:  # noqa: A002
+        """With `keep` the text stays where it is after Enter, behind that label."""
         super().__init__(id=id)
         self._label = label
         self._placeholder = placeholder
@@ -59,6 +60,7 @@ class Prompt(Horizontal):
     def ask(self) -> None:
         if not self.has_focus_within:
             self._before = self.screen.focused
+        self.query_one(Label).update(self._label)
         self.add_class("-asking")
         self.query_one(Input).focus()
 
@@ -78,5 +80,7 @@ class Prompt(Horizontal):
         entry = self.query_one(Input)
         if clear:
             entry.value = ""
+        if entry.value:
+            self.query_one(Label).update(self._keep)
         self.set_class(bool(entry.value), "-asking")
         self.screen.set_focus(self._before)

@@ -47,6 +47,8 @@ class RecoveryScreen(RunbookRoom):
         with Vertical(id="walk"):
             yield Lines(id="which")
             yield Page(id="page")
+
+    def prompts(self) -> ComposeResult:
         yield Prompt("note", "what was seen; it is kept with your answer", id="note")
         yield Prompt("reason", "why is the walk given up? Enter keeps it", id="abort")
         yield Prompt("result", "what came out of the task? Enter closes it", id="close")
@@ -120,7 +122,8 @@ class RecoveryScreen(RunbookRoom):
             return {"open": self.mute if self.query_one("#tasks", Grid).cursor else "there is no task"}
         row = self.query_one("#trees", Grid).cursor
         if row is None:
-            return {"open": "the trees can not be read: andon check says why"}
+            why = "the runbooks are being read" if self.book is None else "there is no tree in the list"
+            return {"open": why}
         return {"open": "" if self.logbook.unfinished_walk(row.key) else self.mute}
 
     def do_open(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 
 from console.actions import ACTIONS, Console
 from console.desk.moment import Moment
@@ -38,14 +39,20 @@ class Room(LiveScreen):
         yield Lines(id="header")
         yield Lines(id="banner")
         yield from self.body()
-        yield Lines(id="keys")
-        yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep=True)
-        yield Lines(id="footer")
+        with Vertical(id="foot"):
+            yield Lines(id="keys")
+            yield from self.prompts()
+            yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep="only")
+            yield Lines(id="footer")
         yield Lines(id="small")
 
     def body(self) -> ComposeResult:
         """The room's own widgets, between header and footer."""
         raise NotImplementedError
+
+    def prompts(self) -> ComposeResult:
+        """What the room asks for in a line above the footer."""
+        yield from ()
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         """Show the moment in them."""

@@ -47,6 +47,8 @@ class RunbooksScreen(RunbookRoom):
         with Container(id="runbooks"):
             yield Grid(view.COLUMNS, id="list", classes="panel")
             yield Page(id="page", classes="panel")
+
+    def prompts(self) -> ComposeResult:
         yield Prompt("reason", "why is this step left out? Enter keeps it", id="skipped")
         yield Prompt("reason", "why does it count as done all the same? Enter keeps it", id="overridden")
         yield Prompt("note", "what was seen or done; Enter ticks the step with it", id="done")

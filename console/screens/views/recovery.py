@@ -15,7 +15,7 @@ from console.screens.views.looks import LEAVES
 from console.screens.views.page import chip
 from console.screens.views.writer import ALL, Writer
 from widgets.grid import Column, Row
-from widgets.line import BLANK, Line, band, cut, line, spread, width_of, wrap
+from widgets.line import Line, band, cut, line, spread, width_of, wrap
 
 TREE_COLUMNS = (Column("symptom", 58, grow=1), Column("tree", 16, drop=1), Column("walk", 8))
 TASK_COLUMNS = (Column("since", 9), Column("task", 40, grow=1), Column("tree", 18, drop=1))
@@ -174,7 +174,3 @@ def throttled(moment: Moment, leaf: Throttle) -> str:
     now = moment.state.size
     said = f"lowers the gate of the whole desk to {leaf.size} % of the normal size{rate}; now {share(now)}"
     return f"{said}: it is as low already" if now * 100 <= leaf.size else said
-
-
-def nothing_to_walk() -> list[Line]:
-    return [BLANK, line(("  no tree can be read: andon check says why", "warn"))]
