@@ -80,12 +80,12 @@ class RecoveryScreen(RunbookRoom):
             tasks.show(view.task_rows(moment, self.logbook.open_tasks))
             tasks.border_title = view.tasks_title(self.logbook.open_tasks)
             tasks.display = bool(self.logbook.open_tasks)
+        page, which = self.query_one("#page", Page), self.query_one("#which", Lines)
+        written = Writer(page.room - 1, view.LABEL)
         if known is not None and book is not None:
-            page = self.query_one("#page", Page)
-            written = Writer(page.room - 1, view.LABEL)
             view.walk_page(moment, known, self._note, book, self._asked, written)
-            self.query_one("#which", Lines).show([view.heading(known, self.size.width)])
-            page.show(written.lines, written.stops)
+        which.show([view.heading(known, self.size.width)] if known is not None else [])
+        page.show(written.lines, written.stops)
 
     def _tell_symptom(self, book: Handbook) -> None:
         told, row = self.query_one("#symptom", Lines), self.query_one("#trees", Grid).cursor
@@ -149,6 +149,7 @@ class RecoveryScreen(RunbookRoom):
     def _show(self, walk: str) -> None:
         """One walk; the list where it is empty."""
         self._walk, self._note, self._asked = walk, "", False
+        self.refresh_moment()  # nothing of another walk comes into sight
         self.set_class(bool(walk), "-walking")
         self.call_after_refresh(self._shown)
 

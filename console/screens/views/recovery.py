@@ -61,10 +61,12 @@ def task_rows(moment: Moment, tasks: Iterable[TaskState]) -> list[Row]:
 
 
 def heading(known: WalkState, width: int) -> Line:
-    """Which walk this is, and where it stands."""
+    """Which walk this is, and where it stands; of which version, where there is room to say it."""
     walk = known.walk
-    what = line((f" {walk.tree.id} ▸ {walk.here}", "title"), (f"  version {walk.version}", "dim"))
-    return spread(what, line((f"begun {clock(known.at)}Z by {known.actor} ", "dim")), width)
+    what = line((f" {walk.tree.id} ▸ {walk.here} ", "title"))
+    begun = f"begun {clock(known.at)}Z by {known.actor} "
+    versioned = f"version {walk.version} · {begun}"
+    return spread(what, line((versioned if width_of(what) + len(versioned) < width else begun, "dim")), width)
 
 
 def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked: bool, page: Writer) -> None:
@@ -74,13 +76,33 @@ def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked
         _answered(number, answer, asked_for, page)
     page.blank()
     question, leaf = known.walk.question, known.walk.leaf
-    if question is not None:
+    if known.ended:
+        _over(known, page)
+    elif question is not None:
         _question(len(known.walk.answers) + 1, question, known.walk.tree, page)
     elif leaf is not None:
-        _leaf(moment, known, leaf, book, asked, page)
+        _leaf(moment, leaf, book, asked, page)
     if note:
         page.blank()
         page.fact("  note", f"“{note}” is kept with your answer", "key")
+
+
+def _over(known: WalkState, page: Writer) -> None:
+    """How the walk ended, and what of it is still to be looked at."""
+    leaf = known.walk.leaf
+    acted = known.ended == "acted"
+    says = f"DONE  {leaf.says}" if acted and leaf is not None else "GIVEN UP"
+    page.add(*big(says, "band-good" if acted else "band-warn", page.width))
+    page.blank()
+    page.fact("  ended", f"{clock(known.ended_at)}Z by {known.ended_by}")
+    if known.target:
+        page.fact("  by", known.target)
+    if known.note:
+        page.fact("  note", known.note)
+    if leaf is not None and acted:
+        page.blank()
+        page.facts("  do", (f"{number}. {text}" for number, text in enumerate(leaf.do, 1)))
+        page.facts("  verified", leaf.verify)
 
 
 def _answered(number: int, answer: Answer, question: Question, page: Writer) -> None:
@@ -115,10 +137,10 @@ def _question(number: int, question: Question, tree: Tree, page: Writer) -> None
             page.text(lead, tree.questions[target].ask)
 
 
-def _leaf(moment: Moment, known: WalkState, leaf: Leaf, book: Handbook, asked: bool, page: Writer) -> None:
+def _leaf(moment: Moment, leaf: Leaf, book: Handbook, asked: bool, page: Writer) -> None:
     page.add(*big(f"{leaf.kind.upper()}  {leaf.says}", LEAVES[leaf.kind], page.width))
     page.blank()
-    _acts(moment, known, leaf, asked, page)
+    _acts(moment, leaf, asked, page)
     page.blank()
     page.facts("  do", (f"{number}. {text}" for number, text in enumerate(leaf.do, 1)))
     if leaf.why:
@@ -129,14 +151,8 @@ def _leaf(moment: Moment, known: WalkState, leaf: Leaf, book: Handbook, asked: b
         page.links(leaf.see, book)
 
 
-def _acts(moment: Moment, known: WalkState, leaf: Leaf, asked: bool, page: Writer) -> None:
-    """What the leaf will do, the key that does it, and what has come of it."""
-    if known.ended:
-        looks = "good" if known.ended == "acted" else "warn"
-        target = f" ({known.target})" if known.target else ""
-        note = f": {known.note}" if known.note else ""
-        page.fact("  over", f"{known.ended}{target} {clock(known.ended_at)}Z by {known.ended_by}{note}", looks)
-        return
+def _acts(moment: Moment, leaf: Leaf, asked: bool, page: Writer) -> None:
+    """What the leaf will do, and the key that does it."""
     match leaf:
         case KillSwitch(level=level):
             page.fact("  will do", f"{level} {level.says} on the whole desk, unless you choose less", "bad")
