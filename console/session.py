@@ -73,7 +73,9 @@ class Session:
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._following)
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+        self._client.close()
 
     async def _follow(self) -> None:
         async with contextlib.aclosing(self._client.updates()) as updates:  # type: ignore[type-var]

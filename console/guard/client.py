@@ -132,6 +132,10 @@ class GuardClient:
                 await delivered.wait()
         return ""
 
+    def close(self) -> None:
+        """Let go of the journal file that was written into, if any was."""
+        self._own.close()
+
     async def _attach(self) -> _Line:
         """Try until a guard answers. Once connected it waits for the snapshot however long that takes: a frozen guard
         answers when it wakes up, and asking again and again would only fill its backlog."""
