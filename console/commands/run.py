@@ -67,10 +67,8 @@ def _begun(kept: Kept, options: argparse.Namespace) -> RunState:
     """The run to go on with: the latest that is not over, on the version it began with, or a new one."""
     going = None if options.new else kept.logbook.unfinished_run(options.id)
     if going is not None:
-        print(
-            f"andon: going on with {going.id}, which {going.actor} began {stamp(going.at)} with version {going.run.version}; --new begins anew",
-            file=sys.stderr,
-        )
+        began = f"{going.actor} began {stamp(going.at)} with version {going.run.version}"
+        print(f"andon: going on with {going.id}, which {began}; --new begins anew", file=sys.stderr)
         return going
     found = named(options.id, "procedure", runnable_of(options.desk))
     run = new_id(found.id)

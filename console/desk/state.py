@@ -664,7 +664,7 @@ def _size_lowered(state: DeskState, record: Record, event: en.SizeLowered) -> De
         size=lowered.size,
         rate=lowered.rate,
         size_because=lowered.because,
-        size_since=record.ts,
+        size_since=max(state.size_since, record.ts),
         venues=_sessions_anew(state),
     )
     return changed
