@@ -42,7 +42,7 @@ class Session:
         self._thread.start()
         self._first.wait()
         if listening:
-            self._guard.wait(2 * SILENCE_SECONDS)
+            self._guard.wait(SILENCE_SECONDS)
         return self
 
     def __exit__(

@@ -133,7 +133,7 @@ def test_a_tree_that_is_not_fit_is_not_begun() -> None:
     circle = msgspec.structs.replace(
         NO_FILLS, questions={**NO_FILLS.questions, "q3": msgspec.structs.replace(NO_FILLS.questions["q3"], yes="q1")}
     )
-    with pytest.raises(ValueError, match="can not be walked: no answer leads to|may never end"):
+    with pytest.raises(ValueError, match="the tree no-fills can not be walked"):
         after(Logbook(), en.WalkBegun("w", circle), "ana", NOW)
 
 
