@@ -8,6 +8,7 @@ complete. Every request has an explicit timeout. Nothing repeats a request by it
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -158,6 +159,11 @@ class Venue(Protocol):
 
     async def account(self) -> Read[Account]: ...
     async def clock(self) -> Read[Clock]: ...
+
+    async def sessions(self, first: date, last: date) -> Read[tuple[date, ...]]:
+        """The days from `first` to `last` on which the venue trades, in order, by its own calendar."""
+        ...
+
     async def positions(self) -> Read[tuple[Position, ...]]: ...
     async def open_orders(self) -> Read[tuple[Order, ...]]: ...
 

@@ -14,7 +14,7 @@ from console.commands.output import print_json, print_table
 from console.commands.runbooks import all_of, library_of, named
 from console.config import ConfigError
 from console.desk import entries as en
-from console.desk.attested import standings
+from console.desk.attested import DeskCalendar, standings
 from console.desk.cadence import Gate, Standing
 from console.desk.logbook import utc_day
 from console.desk.state import DeskState
@@ -29,19 +29,20 @@ def list_gates(options: argparse.Namespace, clock: Callable[[], int] = time.time
     library = library_of(options.desk)
     gates = all_of(library, GATE)
     cadences = all_of(library, CADENCE)
-    calendar = all_of(library, CALENDAR)[FALLBACK].spec
     today = utc_day(clock())
     in_order = [each.spec for cadence in cadences for each in gates.values() if each.spec.cadence == cadence]
-    stand = standings(_state(options.desk), in_order, today, calendar)
+    state = _state(options.desk)
+    calendar = DeskCalendar.of(state, all_of(library, CALENDAR)[FALLBACK].spec)
+    stand = standings(state, in_order, today, calendar)
     if options.json:
         gates_told = [_facts(gate, stand[gate.id]) for gate in in_order]
         knows = calendar.knows(today)
-        print_json({"day": today, "calendar": calendar.id, "calendar_knows": knows, "gates": gates_told})
+        print_json({"day": today, "calendar": calendar.name, "calendar_knows": knows, "gates": gates_told})
         return 0
     print_table([_row(gate, stand[gate.id]) for gate in in_order])
     if not calendar.knows(today):
         print(
-            f"andon: the calendar {calendar.id} has no holidays of {today.year}; weekends alone are left out",
+            f"andon: the calendar {calendar.fallback.id} has no holidays of {today.year}; weekends alone are left out",
             file=sys.stderr,
         )
     return 0

@@ -6,6 +6,7 @@ never journaled, and carry `seq` 0. Quantities, prices and money are Decimal (st
 nanoseconds since the epoch; durations name their unit.
 """
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -151,6 +152,15 @@ class SessionChanged(Event, frozen=True, tag="session_changed"):
     venue: str
     open: bool
     next_change: int = 0
+
+
+class CalendarRead(Event, frozen=True, tag="calendar_read"):
+    """The venue's own calendar has `sessions` on these days from `first` to `last`, and on no other of them."""
+
+    venue: str
+    first: date
+    last: date
+    sessions: tuple[date, ...]
 
 
 class MonitorChanged(Event, frozen=True, tag="monitor_changed"):
@@ -479,6 +489,7 @@ AnyEvent = (
     | VenueChanged
     | DeadManChanged
     | SessionChanged
+    | CalendarRead
     | MonitorChanged
     | StrategyChanged
     | GateChanged

@@ -29,7 +29,8 @@ class VenueState(Plain, frozen=True):
     """What is known of one venue. Every `*_as_of` is the time of the last *successful* read, 0 for never; the
     `*_unknown` beside it says why the latest one failed, and is empty while it succeeds. `retired` is why the venue was
     taken out, `silent_at` the last heartbeat without an answer. `full_sessions` were watched from open to close since
-    the last pull or resume; `session_from` is when the running one was seen to open, 0 where it was not."""
+    the last pull or resume; `session_from` is when the running one was seen to open, 0 where it was not. `calendar` is
+    the venue's own, as far as it was read."""
 
     info: ev.VenueInfo
     answers: bool | None = None
@@ -57,6 +58,7 @@ class VenueState(Plain, frozen=True):
     silent_at: int = 0
     session_from: int = 0
     full_sessions: int = 0
+    calendar: ev.CalendarRead | None = None
 
     @property
     def green_since(self) -> int:
@@ -396,6 +398,10 @@ def _session_changed(state: DeskState, record: Record, event: ev.SessionChanged)
     return _venue(state, event.venue, **changes)
 
 
+def _calendar_read(state: DeskState, record: Record, event: ev.CalendarRead) -> DeskState:
+    return _venue(state, event.venue, calendar=event)
+
+
 def _monitor_changed(state: DeskState, record: Record, event: ev.MonitorChanged) -> DeskState:
     row = state.monitors.get(event.monitor, MonitorState(id=event.monitor))
     row = _with(row, state=event.now, text=event.text, since=record.ts)
@@ -683,6 +689,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.VenueChanged: _venue_changed,
     ev.DeadManChanged: _unchanged,
     ev.SessionChanged: _session_changed,
+    ev.CalendarRead: _calendar_read,
     ev.MonitorChanged: _monitor_changed,
     ev.MonitorSampled: _monitor_sampled,
     ev.StrategyChanged: _strategy_changed,

@@ -187,7 +187,7 @@ def _subject(event: AnyEvent) -> tuple[str, ...]:
     match event:
         case ev.VenueVerdict() | ev.QuietRestarted():
             return (ev.kind_of(event), event.pull, event.venue)
-        case ev.VenueChanged() | ev.SessionChanged():
+        case ev.VenueChanged() | ev.SessionChanged() | ev.CalendarRead():
             return (ev.kind_of(event), event.venue)
         case ev.MonitorChanged():
             return (ev.kind_of(event), event.monitor)

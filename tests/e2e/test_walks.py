@@ -281,6 +281,14 @@ def test_a_task_stands_in_the_status_until_it_is_closed(desk: DeskProcesses, gua
     assert guarded("status")[1]["tasks"] == []
 
 
+def test_the_gates_are_due_by_the_venues_own_calendars(desk: DeskProcesses, guarded: Andon) -> None:
+    for venue in ("sim1", "sim2"):
+        read = desk.wait_journaled(ev.CalendarRead, lambda event, venue=venue: event.venue == venue)  # type: ignore[misc]
+        assert len(read.sessions) > 150
+    told = guarded("cadence", "list")[1]
+    assert (told["calendar"], told["calendar_knows"]) == ("sim1, sim2", True)
+
+
 def test_a_frozen_guard_keeps_nobody_from_walking_and_reads_it_when_it_wakes(
     desk: DeskProcesses, guarded: Andon
 ) -> None:

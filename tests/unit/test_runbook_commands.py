@@ -14,10 +14,11 @@ from console.cli import main
 from console.commands.cadence import list_gates
 from console.desk import entries as en
 from console.desk import events as ev
-from console.desk.attested import last
-from console.desk.state import fold_all
+from console.desk.attested import DeskCalendar, last
+from console.desk.cadence import Attestation, State, quarters_around, standing
+from console.desk.state import DeskState, fold_all
 from console.evidence.journal import JournalWriter
-from console.runbooks.kinds import GATE, RUNNABLE, TREE
+from console.runbooks.kinds import CALENDAR, GATE, RUNNABLE, TREE
 from console.runbooks.library import Library, shipped_folder
 from console.runbooks.page import WIDTH
 
@@ -163,6 +164,38 @@ def test_what_was_attested_holds_for_its_time_and_is_then_due_overdue_or_expired
     out = capsys.readouterr().out
     assert "EXPIRED 2026-10-14" in out
     assert "passed 2026-10-07 by ana: drill 20261007T120000Z" in out
+
+
+def test_a_venue_s_own_calendar_decides_and_the_holiday_file_where_it_has_said_nothing() -> None:
+    fallback = LIBRARY.shelf(CALENDAR).documents["xnys"].spec
+    described = ev.DeskDescribed("d", "paper", tuple(ev.VenueInfo(name, "alpaca", "") for name in "ab"), (), "")
+    open_days = tuple(date(2026, 10, day) for day in (5, 6, 8, 9))
+    story = [
+        described,
+        ev.CalendarRead("a", date(2026, 10, 5), date(2026, 10, 11), open_days),
+        ev.CalendarRead("b", date(2026, 10, 10), date(2026, 10, 11), (date(2026, 10, 11),)),
+    ]
+    state = fold_all(ev.Record(n, "guard", "guard", event, n) for n, event in enumerate(story, 1))
+    calendar = DeskCalendar.of(state, fallback)
+    assert [day for day in range(1, 20) if calendar.is_session(date(2026, 10, day))] == [
+        *(1, 2),  # by the file
+        *(5, 6, 8, 9, 11),
+        *(12, 13, 14, 15, 16, 19),
+    ]
+    assert (calendar.name, DeskCalendar.of(DeskState(), fallback).name) == ("a, b", "xnys")
+    assert not DeskCalendar.of(DeskState(), fallback).knows(date(2031, 1, 1))
+    gate = LIBRARY.shelf(GATE).documents["DAILY D4"].spec
+    told = Attestation("DAILY D4", date(2026, 10, 6), "passed", "ana", 1)
+    at = standing(gate, told, since=date(2026, 10, 5), today=date(2026, 10, 7), calendar=calendar)
+    assert (at.state, at.due) == (State.DONE, date(2026, 10, 8))
+    retired = [*story, ev.VenueRetired("a", "gone"), ev.VenueRetired("b", "gone")]
+    state = fold_all(ev.Record(n, "guard", "guard", event, n) for n, event in enumerate(retired, 1))
+    assert DeskCalendar.of(state, fallback).name == "xnys"
+
+
+def test_the_calendar_is_asked_for_the_quarters_around_a_day() -> None:
+    assert quarters_around(date(2026, 2, 3)) == (date(2025, 10, 1), date(2026, 6, 30))
+    assert quarters_around(date(2026, 12, 31)) == (date(2026, 7, 1), date(2027, 3, 31))
 
 
 def drilled(*, passed: bool, level: str = "L4") -> ev.DrillDone:
