@@ -102,7 +102,7 @@ class VenueWorker(threading.Thread):
     def inherit(self, sent: dict[str, str], own: set[str], *, lifted: bool) -> None:
         """Before the task is added: closes of a hand that ended (see `Closes.inherit`), and whether it had lifted a
         suspension for them."""
-        self._closes.inherit(sent, own, time.monotonic())
+        self._closes.inherit(sent, own, time.monotonic() + self.hand.venue.timeout)
         self._lifted = self._lifted or lifted
 
     def drop(self, pulls: frozenset[str]) -> threading.Event:
