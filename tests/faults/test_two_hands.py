@@ -17,6 +17,7 @@ from tests.support.broker import wait_until
 from tests.support.cord import end_hands, start_kill
 from tests.support.desk import DeskProcesses
 
+pytestmark = pytest.mark.timeout(300)
 HELD = {"AAPL": Decimal(7), "MSFT": Decimal(-3), "NVDA": Decimal("0.5")}
 
 
@@ -70,7 +71,6 @@ def flipped(course: list[Decimal]) -> bool:
     return course[-1] != 0 or any((qty > 0) is not (course[0] > 0) for qty in course if qty)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("tries", [20, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
 def test_two_hands_at_once_past_a_frozen_guard_flip_nothing(desk: DeskProcesses, tries: int) -> None:
     chance = random.Random(tries)
