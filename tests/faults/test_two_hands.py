@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,16 @@ def desk(tmp_path: Path) -> Iterator[DeskProcesses]:
     with DeskProcesses(tmp_path, traded=False, quiet_seconds=1, broker_arguments=("--rate-limit", "1000000")) as desk:
         desk.broker.control("POST", "/clock", {"session": "open"})
         wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
-        plan = json.loads((desk.state_dir / "cord.json").read_bytes())
+        plan = wait_until(lambda: identified(desk), "the guard has written the plan for the last time")
         write_plan(str(desk.state_dir), {**plan, "quiet_seconds": 0.2})  # for the hands; the guard keeps its second
         yield desk
         end_hands(desk.state_dir)
+
+
+def identified(desk: DeskProcesses) -> dict[str, Any]:
+    """The plan, once it names every account."""
+    plan: dict[str, Any] = json.loads((desk.state_dir / "cord.json").read_bytes())
+    return plan if all(venue["account"] for venue in plan["venues"]) else {}
 
 
 class Account:
