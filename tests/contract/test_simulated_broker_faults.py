@@ -505,7 +505,7 @@ def test_the_close_ends_day_orders_and_rolls_the_day(broker: BrokerProcess) -> N
         ("/clock", {"shift_minutes": -1}, "never goes backwards"),
         ("/orders", {"venue": "nyse"}, "unknown venue"),
         ("/orders", {"venue": "sim1", "symbol": "NOPE"}, "unknown symbol"),
-        ("/fills", {"venue": "sim1", "order_id": "x"}, "no open order"),
+        ("/fills", {"venue": "sim1", "order_id": "x"}, "that is open or was canceled"),
     ],
 )
 def test_control_says_what_is_wrong(broker: BrokerProcess, path: str, body: object, message: str) -> None:
