@@ -5,7 +5,10 @@ What stands at the top of this file, of request.py and of where.py is all that r
                [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
+import _thread
+import os
 import sys
+import time
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 EXTRA_SECONDS = 30.0
 LOOK_FIRST, LOOK_AGAIN = 1.0, 10.0
+DISK_PATIENCE = 5.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
     "                  [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
@@ -109,6 +113,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _give_up_on_a_dead_disk(answers: "list[bool]") -> None:
+    """A network disk without its server keeps whoever looks for a file, for ever, and no signal wakes him."""
+    time.sleep(DISK_PATIENCE)
+    if not answers:
+        print(
+            f"andon kill: the state folder does not answer for {DISK_PATIENCE:g} s, and nothing was sent from here: "
+            "press K in a console that is open, or phone the brokers",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(4)
+
+
 def main(arguments: "list[str]") -> int:
     """Pull, wait and tell. Returns the exit code of DESIGN: 0, 2, 3, 4 or 6."""
     if "-h" in arguments or "--help" in arguments:
@@ -122,6 +139,8 @@ def main(arguments: "list[str]") -> int:
     from console.cord.request import PullRequest, put
     from console.cord.where import NoDesk, state_folder
 
+    answers: list[bool] = []
+    _thread.start_new_thread(_give_up_on_a_dead_disk, (answers,))
     try:
         folder = state_folder(wanted.desk)
     except NoDesk as error:
@@ -141,7 +160,9 @@ def main(arguments: "list[str]") -> int:
         keep_protective=wanted.keep_protective,
         own_only=wanted.own_only,
     )
-    code = _see_through(wanted, folder, request, put(folder, request.line()))
+    asked = put(folder, request.line())
+    answers.append(True)
+    code = _see_through(wanted, folder, request, asked)
     if code == 0 and doubt and (doubt := _doubt(folder, wanted.scope, LOOK_AGAIN)):
         print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)
         return 2

@@ -83,6 +83,7 @@ class VenueWorker(threading.Thread):
         self._note = ""
         self._lifted = False
         self._suspends = 0
+        self._another_closes = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -90,13 +91,7 @@ class VenueWorker(threading.Thread):
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
         wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
-        if wire is None or not wire.alive():
-            return None
-        try:
-            wire.send(self.hand.cancel_all_bytes, time.monotonic() + 0.05)
-        except HttpError:
-            return None
-        return wire
+        return wire if wire is not None and wire.send_now(self.hand.cancel_all_bytes) else None
 
     def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
         """Take on a pull; `fired` is the connection on which its bulk cancel has left already, and when (UTC ns)."""
@@ -131,10 +126,11 @@ class VenueWorker(threading.Thread):
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        wait = 0.0  # the warm connection is wanted from the beginning
         while not self._stopping:
             with self._awake:
                 if not (self._inbox or self._dropped):
-                    self._awake.wait(self._wait())
+                    self._awake.wait(wait)
                 inbox, self._inbox = self._inbox, []
                 dropped, self._dropped = self._dropped, []
             for pulls, done in dropped:
@@ -149,6 +145,7 @@ class VenueWorker(threading.Thread):
             over = bool(self._tasks) and all(task.verified for task in self._tasks.values()) and not self._lifted
             if over and not self._keep_warm:
                 break
+            wait = self._wait()
         self.hand.close()
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
@@ -251,7 +248,8 @@ class VenueWorker(threading.Thread):
         now = time.monotonic()
         if positions:
             self._closes.settle(look, now)
-        standing = self._standing(look)
+        own = self._closes.own | (self._closes.of_another(look) if self._another_closes else frozenset())
+        standing = self._standing(look, own)
         self._note = ""
         if standing:
             self._cancel(standing)
@@ -259,7 +257,7 @@ class VenueWorker(threading.Thread):
         note = self._closes.notes or self._note or (self._session_note if standing or self._closes.under_way else "")
         for task in tasks:
             before, quiet_before = task.shown, task.quiet_from
-            task.judge(look, self._closes.own, now, self._waiting_for(task), note)
+            task.judge(look, own | self._closes.own, now, self._waiting_for(task), note)
             self._tell(task, before, quiet_before)
         self._suspend_where_due()
         self._pace(look)
@@ -283,7 +281,7 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
-        elif self._watch.listed is not None and (standing := self._standing(self._watch.listed)):
+        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed, self._closes.own)):
             self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
@@ -298,9 +296,8 @@ class VenueWorker(threading.Thread):
         covering = any(task.in_bulk for task in self._tasks.values())
         return covering and self.hand.can("cancel_all") and not self._closes.under_way
 
-    def _standing(self, look: Look) -> dict[str, Row]:
-        """Open orders that some pull wants gone."""
-        own = self._closes.own
+    def _standing(self, look: Look, own: frozenset[str]) -> dict[str, Row]:
+        """Open orders that some pull wants gone; `own` are the cord's closes."""
         rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
         return {row.id: row for row in rows}
 
@@ -362,7 +359,9 @@ class VenueWorker(threading.Thread):
             return
         for task, _ in due.values():
             task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
-        if why := self._lock.acquire():
+        why = self._lock.acquire()
+        self._another_closes = bool(why)
+        if why:
             self._note = why
             return
         self._pause = QUICKEST

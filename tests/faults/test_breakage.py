@@ -361,6 +361,33 @@ def test_nothing_is_closed_on_what_was_read_before_the_lock_was_had(
     assert closes(venue) == 0
 
 
+def test_a_hand_that_waits_for_another_leaves_its_closes_alone(
+    tmp_path: Path, venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    """Outside the session a close rests for hours: cancelled by the second hand it would never fill."""
+
+    def resting(symbol: str) -> dict[str, str]:
+        made = venue.closed_by(symbol, venue.positions[symbol])
+        venue.open[made["id"]] = made
+        return made
+
+    venue.closing = resting
+    venue.positions["AAPL"] = "7"
+    first = hand.pull("L4")
+    wait_until(lambda: closes(venue) == 1, "the close rests")
+    with ScriptedHand(tmp_path, venue, hand="direct") as other:
+        second = other.pull("L4")
+        wait_until(lambda: "another hand" in other.verdict.get(second, {}).get("why", ""), "it waits for the first")
+        wait_until(lambda: venue.open, "closed again, where its first look had come before it knew of the first hand")
+        resting_one, seen = set(venue.open), looks(venue)
+        wait_until(lambda: looks(venue) > seen + 8, "both look, again and again")
+        assert set(venue.open) == resting_one
+        assert not venue.suspended
+        venue.open.clear()
+        venue.positions.clear()
+        wait_until(lambda: hand.says(first) == other.says(second) == "VERIFIED", "it filled")
+
+
 LOCK_ON_A_BAD_DISK = """
 import subprocess, sys
 from console.cord.lock import CordLock
