@@ -30,6 +30,9 @@ def next_steps(moment: Moment, comparison: Comparison) -> tuple[Step, ...]:
 def _guard(moment: Moment, comparison: Comparison) -> Iterator[Step]:
     if moment.down:
         yield Step(tone="bad", what="Start the guard", why=f"nobody watches ({moment.down})", key="g")
+        return
+    for trouble in moment.state.trouble:
+        yield Step(tone="warn", what="See to the desk’s files", why=trouble, key="")
 
 
 def _pulls(moment: Moment, comparison: Comparison) -> Iterator[Step]:

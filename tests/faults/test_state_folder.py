@@ -25,6 +25,7 @@ from tests.support.mounts import DeadDisk, Disk, FrozenDisk, FullDisk, NotAllowe
 from tests.support.strategies import GateFile
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.timeout(300)
 F10 = "\x1b[21~"
 PLAN = {"mode": "simulated", "quiet_seconds": 1, "netted": True, "venues": [], "strategies": []}
 DISKS = (FullDisk, ReadOnlyDisk, FrozenDisk)
