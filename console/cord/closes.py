@@ -14,13 +14,14 @@ REFUSED_WAIT_MOST = 60.0
 
 class Close:
     """One close on its way. `qty` is the position it was sent for, `order_id` is empty while its fate is not known;
-    `again_at` (monotonic s) is when another may be sent after a refusal."""
+    `since` (monotonic s) is when the last word on it came or was given up, before that when it was sent, and `again_at`
+    when another may be sent after a refusal."""
 
-    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "sent_at")
+    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "since")
 
     def __init__(self, qty: Decimal, now: float) -> None:
         self.qty = qty
-        self.sent_at = now
+        self.since = now
         self.kind = "ambiguous"  # until the venue says otherwise
         self.order_id = ""
         self.detail = ""
@@ -37,6 +38,7 @@ class Closes:
         self._own: set[str] = set()
         self._idle: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
+        self._lost: set[str] = set()
 
     @property
     def own(self) -> frozenset[str]:
@@ -57,7 +59,7 @@ class Closes:
         still_open = {row.id for row in look.open}
         for symbol, close in list(self._by_symbol.items()):
             close.looks += 1
-            settled = close.looks >= SETTLE_LOOKS and now - close.sent_at >= SETTLE  # lists may lag behind an answer
+            settled = close.looks >= SETTLE_LOOKS and now - close.since >= SETTLE  # lists may lag behind an answer
             if close.kind == "ambiguous":
                 self._resolve(symbol, close, look, settled)
             elif close.order_id in still_open:
@@ -75,13 +77,18 @@ class Closes:
             return False
         return not any(_same(row.symbol, symbol) for row in look.open)
 
+    def was_lost(self, symbol: str) -> bool:
+        """Whether the latest close of this symbol left no trace at the venue, which may have refused it unheard."""
+        return symbol in self._lost
+
     def sending(self, symbol: str, qty: Decimal, now: float) -> None:
         """To be called before the bytes leave: from here on the close may have been carried out."""
         self._by_symbol[symbol] = Close(qty, now)
+        self._lost.discard(symbol)
 
     def sent(self, symbol: str, outcome: Outcome, now: float) -> None:
         close = self._by_symbol[symbol]
-        close.kind = outcome.kind
+        close.kind, close.since = outcome.kind, now
         close.detail = "" if outcome.kind == "acked" else f"close {symbol} {outcome.kind}: {outcome.detail}"
         if outcome.kind == "refused":
             self._refused(symbol, close, now, outcome.retry_after or 0.0)
@@ -105,23 +112,24 @@ class Closes:
     def _resolve(self, symbol: str, close: Close, look: Look, settled: bool) -> None:
         known = (row for row in look.open if row.id in self._own and _same(row.symbol, symbol))  # an inherited one
         shown = (row for row in (*look.new, *look.open) if row.id not in self._own)
-        found = next(known, None) or next((row for row in shown if self._is_ours(row, symbol, close)), None)
+        found = next(known, None) or next((row for row in shown if self._closes(row, symbol, close.qty)), None)
         if found is not None:
             close.kind, close.order_id, close.detail, close.looks = "acked", found.id, "", 0
             self._own.add(found.id)
         elif settled:
             del self._by_symbol[symbol]  # two complete looks over seconds, and no order of it: it never arrived
+            self._lost.add(symbol)
 
-    def _is_ours(self, row: Row, symbol: str, close: Close) -> bool:
-        """An order that is taken for ours is not cancelled, so it must be just what the close asked for."""
+    def _closes(self, row: Row, symbol: str, qty: Decimal) -> bool:
+        """Whether an order is just what a close of this quantity asks for: then it is not cancelled."""
         try:
-            same_size = Decimal(row.qty) == abs(close.qty)
+            same_size = Decimal(row.qty) == abs(qty)
         except InvalidOperation:
             same_size = False
         return (
             same_size
             and _same(row.symbol, symbol)
-            and row.side.startswith("sell") == (close.qty > 0)
+            and row.side.startswith("sell") == (qty > 0)
             and strategy_of(row.client or "") not in self._strategies
         )
 

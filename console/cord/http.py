@@ -10,6 +10,8 @@ import socket
 import time
 from typing import Any
 
+from console.cord.names import Address, addresses
+
 CRLF = b"\r\n"
 LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_PATIENCE = 60.0
@@ -69,7 +71,11 @@ class Wire:
     def __init__(self, host: str, port: int, *, tls: bool, deadline: float) -> None:
         """Connect before `deadline`. Raises NotSent."""
         try:
-            raw = socket.create_connection((host, port), timeout=_left(deadline, NotSent("no time left to connect")))
+            found = addresses(host, port, deadline)
+        except OSError as error:
+            raise NotSent(_reason("looking up its address", error)) from None
+        try:
+            raw = _connected(found, deadline)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket = _handshake(raw, host, deadline) if tls else raw
         except OSError as error:
@@ -99,6 +105,20 @@ class Wire:
             except OSError as error:
                 self.close()
                 raise NotSent(_reason("sending", error)) from None
+
+    def send_now(self, request: bytes) -> bool:
+        """Send a whole request on an idle connection, in one call and without waiting. False where it did not leave. A
+        connection that the server has closed takes it all the same: then the answer is its end."""
+        self._sent_at = time.monotonic()
+        try:
+            if self._socket.gettimeout() != 0:
+                self._socket.settimeout(0)
+            if self._socket.send(request) == len(request):
+                return True
+        except OSError:
+            pass
+        self.close()
+        return False
 
     def receive(self, deadline: float, *, bodiless: bool = False) -> Answer:
         """The answer to what was sent. Raises Lost for anything less than a whole one."""
@@ -184,6 +204,22 @@ class Wire:
             parts.append(read)
         self.close()
         return b"".join(parts)
+
+
+def _connected(found: list[Address], deadline: float) -> socket.socket:
+    """A connection to the first of the addresses that takes one; each has its share of the time that is left."""
+    failure = OSError("no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
+        raw = socket.socket(family, kind, protocol)
+        try:
+            raw.settimeout(_left(deadline, NotSent("no time left to connect")) / (len(found) - tried))
+            raw.connect(address)
+        except OSError as error:
+            raw.close()
+            failure = error
+        else:
+            return raw
+    raise failure
 
 
 def _handshake(raw: socket.socket, host: str, deadline: float) -> socket.socket:

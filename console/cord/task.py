@@ -48,6 +48,7 @@ class Task:
         self.t_blocked = 0
         self.t_flat = 0
         self.t_verified = 0
+        self._blind_why = ""
 
     @classmethod
     def adopt(
@@ -90,6 +91,12 @@ class Task:
     def may_suspend(self) -> bool:
         """Whether the venue's account may be suspended for this pull: that stops everybody's new orders."""
         return self.level.cancels and covers_account(self.scope) and not self.request.own_only
+
+    @property
+    def left_to_guard(self) -> bool:
+        """Whether the strategies' word alone is missing. A hand without a guard can not hear it: the next guard takes
+        the pull over, and must find that nobody works at it."""
+        return not self.level.cancels and self.verdict is Verdict.REQUESTED and self.t_blocked > 0
 
     @property
     def quiet_runs(self) -> bool:
@@ -135,8 +142,11 @@ class Task:
 
     def blind(self, why: str) -> None:
         """A read failed: whatever was proven before, nothing is known now. The quiet clock runs on, because the next
-        complete look shows every order and fill of the whole interval."""
-        self.verdict, self.why = Verdict.UNKNOWN, why
+        complete look shows every order and fill of the whole interval. Another reason than the one shown counts when it
+        is given twice running: a venue that fails now in this way and now in that must not fill the journal."""
+        if self.verdict is not Verdict.UNKNOWN or why == self._blind_why:
+            self.why = why
+        self.verdict, self._blind_why = Verdict.UNKNOWN, why
 
     def judge(self, look: Look, own: frozenset[str], now: float, waiting_for: tuple[str, ...], note: str) -> None:
         """Take a complete look into account. `own` are the cord's own closing orders, `waiting_for` strategies that
@@ -167,9 +177,9 @@ class Task:
 
     def _restless(self, look: Look, own: frozenset[str]) -> str:
         """What in this look breaks the quiet, in words."""
-        new = [row for row in look.new if row.id not in own and self._covers(row)]
+        new = [row for row in look.new if row.id not in own | look.spared and self._covers(row)]
         if not self.level.cancels:  # closing is allowed under L1 and L2
-            new = [row for row in new if _enters(row, look.positions)]
+            new = [row for row in new if enters(row, look.positions)]
             return f"new entry {new[0].id}" if new else ""
         if new:
             self.suspend_due = True
@@ -216,7 +226,7 @@ def _kept(row: Row) -> str:
     return f"{row.id} {row.side} {row.qty} {row.symbol} {row.type}"
 
 
-def _enters(row: Row, positions: dict[str, Decimal]) -> bool:
+def enters(row: Row, positions: dict[str, Decimal]) -> bool:
     """Whether an order can raise exposure: it does not oppose a position, or is larger than it."""
     held = sum(
         (qty for symbol, qty in positions.items() if normal_symbol(symbol) == normal_symbol(row.symbol)), Decimal(0)
