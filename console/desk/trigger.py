@@ -7,41 +7,48 @@ neither fires a trigger nor re-arms one that has fired: only a finding at or und
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from console.desk import events as ev
 from console.desk.events import Plain
 from console.desk.metrics import FRESH, MINUTE, SECOND, SLOW_FRESH, closed, new_errors
 from console.desk.pull import Level
+from console.desk.runbook import Id, Spec, Text
 from console.desk.state import DeskState, VenueState
 
 
-class TriggerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TriggerSpec(Spec, frozen=True):
     """One entry of runbooks/triggers.yaml, where its fields are explained."""
 
-    id: str
-    metric: str
-    unit: str
+    id: Id
+    metric: Text
+    unit: Text
     level: Level
-    scope: str
-    meaning: str
-    readings: int = 1
-    threshold: Decimal | None = None
-    limit: str | None = None
-    unwatched: str = ""
+    scope: Literal["desk", "venue"]
+    meaning: Text
+    readings: Annotated[int, Meta(ge=1, description="a whole number from 1 on")] = 1
+    threshold: Annotated[Decimal, Meta(description="a number above 0")] | None = None
+    limit: Text | None = None
+    unwatched: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.threshold is None) == (self.limit is None):
+            raise ValueError("either 'threshold' or 'limit' is expected, and not both")
+        if self.threshold is not None and self.threshold <= 0:
+            raise ValueError(f"'threshold' is {self.threshold}; a number above 0 is expected")
+        if not self.unwatched and self.metric not in _METRICS:
+            raise ValueError(f"there is no metric {self.metric!r}; one of {', '.join(_METRICS)} is expected")
 
     def under(self, limits: Mapping[str, Decimal]) -> "TriggerSpec":
-        """With the desk's own limits in place. Raises ValueError where the entry makes no trigger."""
-        if (self.threshold is None) == (self.limit is None):
-            raise ValueError(f"trigger {self.id}: either `threshold` or `limit` is expected")
-        if self.limit is not None and self.limit not in limits:
-            raise ValueError(f"trigger {self.id}: no limit {self.limit!r}; there are: {', '.join(limits)}")
-        if self.scope not in ("desk", "venue"):
-            raise ValueError(f"trigger {self.id}: `scope` is desk or venue, not {self.scope!r}")
-        if not self.unwatched and self.metric not in _METRICS:
-            raise ValueError(f"trigger {self.id}: no metric {self.metric!r}; there are: {', '.join(_METRICS)}")
-        return self if self.limit is None else self.at(limits[self.limit])
+        """With the desk's own limits in place. Raises ValueError where it names a limit that there is not."""
+        if self.limit is None:
+            return self
+        if self.limit not in limits:
+            raise ValueError(f"there is no limit {self.limit!r}; one of {', '.join(limits)} is expected")
+        return self.at(limits[self.limit])
 
     def at(self, threshold: Decimal) -> "TriggerSpec":
         return msgspec.structs.replace(self, threshold=threshold, limit=None)
@@ -50,11 +57,6 @@ class TriggerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def says(self) -> str:
         assert self.threshold is not None  # noqa: S101 - a spec that is told went through `under`
         return f"> {self.threshold.normalize():f} {self.unit}"
-
-
-def spec_from(told: object, limits: Mapping[str, Decimal]) -> TriggerSpec:
-    """A parsed entry of triggers.yaml under a desk's limits. Raises ValueError (msgspec's are) with what is wrong."""
-    return msgspec.convert(told, TriggerSpec).under(limits)
 
 
 class Finding(Plain, frozen=True):

@@ -30,6 +30,7 @@ from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.cord.prompt import be_prompt
 from console.desk import events as ev
+from console.desk.monitor import MonitorSpec
 from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
@@ -58,7 +59,7 @@ from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
-from console.strict_yaml import YamlError
+from console.runbooks.library import OWN_FOLDER
 
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
@@ -85,13 +86,13 @@ class Guard:
         port = http_port if http_port is not None else None if config.http is None else config.http.port
         try:
             self._instance = Instance(self.folder)
-            self.specs = load_monitors(config.limits.by_name)
+            self.specs = self._monitors()
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
             self.writer = JournalWriter(self.folder / "journal", "guard", clock)
-        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError, YamlError) as error:
+        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError) as error:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
@@ -223,6 +224,12 @@ class Guard:
         except ConfigError as error:
             print(f"andon guard: {error}; the contacts known before stand", file=sys.stderr, flush=True)
             return known
+
+    def _monitors(self) -> tuple[MonitorSpec, ...]:
+        specs, wrong = load_monitors(self.config.path.parent / OWN_FOLDER, self.config.limits.by_name)
+        for error in wrong:
+            print(f"andon guard: {error}; what came with Andon stands", file=sys.stderr, flush=True)
+        return specs
 
     def _describe(self) -> None:
         monitors = tuple(spec.info for spec in self.specs)
