@@ -1,5 +1,7 @@
 """What the screens do: the reason after a pull, the filter, the palette, the way between rooms."""
 
+import gc
+
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -48,6 +50,17 @@ async def test_a_pull_opens_the_verdict_and_asks_for_the_reason() -> None:
         assert desk.cord.pulls == [(Level.L3, Scope("desk"), "console")]
         assert isinstance(desk.app.screen, VerdictScreen)
         assert "S E N T" in desk.said("#headline")
+
+
+@pytest.mark.parametrize("leave", ["escape", "3"])
+async def test_the_collector_rests_while_a_digit_may_come_and_no_longer(leave: str) -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert not gc.isenabled()
+        desk.seconds += 1
+        await opened(pilot, leave)
+        assert gc.isenabled()
 
 
 async def test_the_reason_goes_to_the_guard_with_its_pull() -> None:
