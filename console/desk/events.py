@@ -347,6 +347,56 @@ class Resumed(Event, frozen=True, tag="resumed"):
     checked: str = ""
 
 
+class Change(Plain, frozen=True):
+    """What one strategy's book is given: signed `qty` of `symbol` at `price`, for these `executions`, the oldest of
+    which happened `at` (none where no fill explains it). `held` is what the book holds before."""
+
+    strategy: str
+    symbol: str
+    held: Decimal
+    qty: Decimal
+    price: Decimal
+    executions: tuple[str, ...] = ()
+    at: int = 0
+
+    @property
+    def leaves(self) -> Decimal:
+        return self.held + self.qty
+
+
+class Adjustment(Plain, frozen=True):
+    """One confirmed difference: both sides as they were read after the confirm, the broker's first, and what becomes of
+    the book. `subject` is a symbol or an order id, `because` what explains it. `ended` are orders that come off the
+    book as working, `set_aside` those that nobody knows the fate of any more; both say whose as `strategy order`."""
+
+    kind: str
+    subject: str
+    broker: str
+    book: str
+    because: str
+    changes: tuple[Change, ...] = ()
+    ended: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+class BookAdjusting(Event, frozen=True, tag="book_adjusting"):
+    """Strategies' books are about to be brought to broker truth. On disk before any host is asked."""
+
+    id: str
+    venue: str
+    rows: tuple[Adjustment, ...]
+
+
+class BookAdjusted(Event, frozen=True, tag="book_adjusted"):
+    """What one strategy's host answered to an adjustment: `outcome` is acked, refused or ambiguous."""
+
+    id: str
+    venue: str
+    strategy: str
+    outcome: str
+    detail: str = ""
+
+
 class VenueRetired(Event, frozen=True, tag="venue_retired"):
     """A venue that is gone for good: it proves nothing any more, and is asked for no proof."""
 
@@ -433,13 +483,16 @@ class OrdersRead(Sample, frozen=True, tag="orders_read"):
 
 
 class BookRead(Sample, frozen=True, tag="book_read"):
-    """What a strategy believes it holds and has working."""
+    """What a strategy believes it holds and has working. `adjusts` where its host lets the book be put right;
+    `set_aside` are orders whose fate nobody knows any more, and which the book does not count as working."""
 
     strategy: str
     positions: tuple[Position, ...]
     order_ids: tuple[str, ...]
     as_of: int
     unknown: str = ""
+    adjusts: bool = False
+    set_aside: tuple[str, ...] = ()
 
 
 class StrategySampled(Sample, frozen=True, tag="strategy_sampled"):
@@ -494,6 +547,8 @@ AnyEvent = (
     | VenueVerdict
     | EvidenceTaken
     | Resumed
+    | BookAdjusting
+    | BookAdjusted
     | VenueRetired
     | DrillDone
     | GuardBeat

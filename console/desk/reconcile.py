@@ -22,7 +22,8 @@ EXACT = Context(prec=200, traps=[])
 
 
 class Break(StrEnum):
-    """What a comparison found. The first three are no difference; the rest are the desk's words for one."""
+    """What a comparison found. The first three are no difference; the rest are the desk's words for one. The last
+    three are what a difference turns out to be once fills and orders were asked for (console.desk.adjust)."""
 
     EQUAL = "EQUAL"
     IN_FLIGHT = "IN_FLIGHT"
@@ -32,6 +33,9 @@ class Break(StrEnum):
     SIDE_MISMATCH = "SIDE_MISMATCH"
     QTY_BREAK = "QTY_BREAK"
     ORPHAN_ORDER = "ORPHAN_ORDER"
+    UNREPORTED_FILL = "UNREPORTED_FILL"
+    PHANTOM_FILL = "PHANTOM_FILL"
+    STALE_PENDING = "STALE_PENDING"
 
     @property
     def differs(self) -> bool:
