@@ -47,14 +47,19 @@ class BookOrder(Plain, frozen=True):
 
 
 class Ledger(Plain, frozen=True):
-    """A strategy's book in full, of one moment. `executions` are its newest fills, in any order; `legs` every order
-    that a venue made to go with one of its own."""
+    """A strategy's book in full, of one moment. `executions` are its newest fills, in any order, and `complete` says
+    whether they are all; `legs` is every order that a venue made to go with one of its own."""
 
     strategy: str
     positions: tuple[Position, ...]
     orders: tuple[BookOrder, ...] = ()
     executions: tuple[Execution, ...] = ()
     legs: tuple[str, ...] = ()
+    complete: bool = True
+
+    def tells(self, at: int) -> bool:
+        """Whether a fill of that time would be among its executions."""
+        return self.complete or at >= min((each.at for each in self.executions), default=0)
 
     def held(self, symbol: str) -> Decimal:
         return sum((each.qty for each in self.positions if normal_symbol(each.symbol) == symbol), ZERO)
@@ -304,12 +309,12 @@ class _Venue:
                 yield Break.PHANTOM_FILL, f"the venue does not list fill {phantom.id}", (change,)
 
     def _missed(self, symbol: str) -> Iterator[Filled]:
-        """Newest first."""
-        return (
-            fill
-            for fill in self._seen.fills
-            if normal_symbol(fill.symbol) == symbol and fill.execution_id not in self._known
-        )
+        """Fills that are in no book, the newest first."""
+        for fill in self._seen.fills:
+            if normal_symbol(fill.symbol) == symbol and fill.execution_id not in self._known:
+                owner = self._ledgers.get(self._owner(fill))
+                if owner is None or owner.tells(fill.at):
+                    yield fill
 
     def _owner(self, fill: Filled) -> str:
         named = strategy_of(fill.client_order_id)

@@ -19,6 +19,7 @@ TIMELINE_KEPT = 1000
 CURVE_POINTS = 60
 EXCHANGES_KEPT = 24
 DRILLS_KEPT = 50
+ADJUSTMENTS_KEPT = 20
 
 
 class VenueState(Plain, frozen=True):
@@ -181,6 +182,16 @@ class DrillState(Plain, frozen=True):
     done: ev.DrillDone
 
 
+class AdjustmentState(Plain, frozen=True):
+    """Books that somebody had brought to broker truth, and when (UTC ns). `answers` are the hosts' by strategy; one
+    that is missing was not heard, and the comparison tells."""
+
+    at: int
+    actor: str
+    asked: ev.BookAdjusting
+    answers: dict[str, ev.BookAdjusted] = {}
+
+
 class DeskState(Plain, frozen=True):
     """Everything known about a desk at one moment. Dicts keep the order of desk.yaml.
 
@@ -209,6 +220,7 @@ class DeskState(Plain, frozen=True):
     contacts: tuple[ev.ContactInfo, ...] = ()
     netted: bool = True
     drills: tuple[DrillState, ...] = ()
+    adjustments: tuple[AdjustmentState, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
     guard_started: int = 0
@@ -476,6 +488,21 @@ def covers_nameless(pull: PullState, since: int) -> bool:
     return pull.scope == "desk" and pull.level.cancels and pull.at >= since
 
 
+def _book_adjusting(state: DeskState, record: Record, event: ev.BookAdjusting) -> DeskState:
+    made = AdjustmentState(at=record.ts, actor=record.actor, asked=event)
+    changed: DeskState = _with(state, adjustments=(*state.adjustments, made)[-ADJUSTMENTS_KEPT:])
+    return changed
+
+
+def _book_adjusted(state: DeskState, record: Record, event: ev.BookAdjusted) -> DeskState:
+    told = tuple(
+        _with(made, answers={**made.answers, event.strategy: event}) if made.asked.id == event.id else made
+        for made in state.adjustments
+    )
+    changed: DeskState = _with(state, adjustments=told)
+    return changed
+
+
 def _venue_retired(state: DeskState, record: Record, event: ev.VenueRetired) -> DeskState:
     pulls = {
         name: _with(pull, venues=_in(pull.venues, event.venue, retired=True)) for name, pull in state.pulls.items()
@@ -641,6 +668,8 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.VenueVerdict: _venue_verdict,
     ev.EvidenceTaken: _evidence_taken,
     ev.Resumed: _resumed,
+    ev.BookAdjusting: _book_adjusting,
+    ev.BookAdjusted: _book_adjusted,
     ev.VenueRetired: _venue_retired,
     ev.DrillDone: _drill_done,
 }

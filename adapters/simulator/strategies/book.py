@@ -192,6 +192,7 @@ class Book:
             ),
             executions=tuple(islice(reversed(self.executions.values()), LEDGER_EXECUTIONS)),
             legs=tuple(self.legs),
+            complete=len(self.executions) <= LEDGER_EXECUTIONS,
         )
 
     # --- the fold ---------------------------------------------------------------------------------------------------
