@@ -39,10 +39,20 @@ def _adjust(options: argparse.Namespace) -> int:
         print(f"andon book: nothing is {', '.join(strange)}; there are: {there_are}", file=sys.stderr)
         return WRONG
     kinds = [kind for kind in asked if kind in seen.plan.open and (options.yes or _confirmed(kind, options.json))]
-    if not kinds:
-        return _end(seen, options.json, seen.plan)
-    told = ask(options.desk, "adjust", venue=venue, kinds=",".join(kinds), shown=seen.plan.digest)
-    return _end(msgspec.json.decode(told, type=Outcome), options.json, seen.plan)
+    if kinds:
+        told = ask(options.desk, "adjust", venue=venue, kinds=",".join(kinds), shown=seen.plan.digest)
+        outcome = msgspec.json.decode(told, type=Outcome)
+        code = 0 if outcome.clean else FAILED if outcome.adjusted else REFUSED
+    else:
+        outcome = seen
+        code = 0 if outcome.clean else FAILED if outcome.plan.open else REFUSED
+    if options.json:
+        print_json({"exit": code, "shown": msgspec.to_builtins(seen.plan), **msgspec.to_builtins(outcome)})
+    elif outcome.plan.open and not kinds:
+        print(f"{outcome.said}; nothing was changed: confirm with --yes, or answer at a terminal")
+    else:
+        print(outcome.said, file=sys.stderr if code == REFUSED else sys.stdout)
+    return code
 
 
 def _confirmed(kind: str, as_json: bool) -> bool:
@@ -50,21 +60,6 @@ def _confirmed(kind: str, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
         return False
     return input(f"adjust {kind}? type yes: ").strip().lower() == "yes"
-
-
-def _end(outcome: Outcome, as_json: bool, shown: Plan) -> int:
-    left = outcome.plan
-    clean = not left.rows and not left.unknown
-    refused = not outcome.adjusted and not clean and not left.open
-    code = 0 if clean else REFUSED if refused else FAILED
-    if as_json:
-        print_json({"exit": code, "shown": msgspec.to_builtins(shown), **msgspec.to_builtins(outcome)})
-        return code
-    if left.open and left.digest == shown.digest:
-        print(f"{outcome.said}; nothing was changed: confirm with --yes, or answer at a terminal")
-    else:
-        print(outcome.said)
-    return code
 
 
 def _print(plan: Plan) -> None:

@@ -152,12 +152,21 @@ class Plan(Plain, frozen=True):
         return hashlib.sha256(encode(self)).hexdigest()
 
 
+NOTHING_READ = Plan(unknown=("nothing was read",))
+
+
 class Outcome(Plain, frozen=True):
-    """The guard's answer: `said` in a sentence, and how things stand now."""
+    """The guard's answer: whether hosts were asked to put their books right, `said` in a sentence, and how things stand
+    now."""
 
     adjusted: bool
     said: str
-    plan: Plan = Plan()
+    plan: Plan = NOTHING_READ
+
+    @property
+    def clean(self) -> bool:
+        """Proven equal."""
+        return not self.plan.rows and not self.plan.unknown
 
 
 def plan(state: DeskState, seen: Iterable[Seen], now: int) -> Plan:

