@@ -98,9 +98,11 @@ def _nothing_to_adjust(console: Console) -> str:
         return "read-only: no book is changed"
     if moment.down:
         return "only a guard adjusts books: g starts one"
-    if comparison.unknown and not comparison.differences:
+    if comparison.differences or comparison.in_flight:
+        return ""
+    if comparison.unknown:
         return f"a side could not be read, so nothing is adjusted: {comparison.unknown[0]}"
-    return "" if comparison.differences else "nothing differs between book and broker"
+    return "nothing differs between book and broker"
 
 
 def _all_proven(console: Console) -> str:

@@ -14,6 +14,7 @@ from console.desk.events import Adjustment, Change, Filled, Plain, Position, enc
 from console.desk.pull import GateState, Scope, normal_symbol, strategy_of
 from console.desk.reconcile import EXACT, Break, ComparedOrder, ComparedPosition, ComparedVenue
 from console.desk.state import DeskState
+from console.desk.timeline import some
 from console.desk.words import SECOND, count
 
 ZERO = Decimal(0)
@@ -130,9 +131,10 @@ class Plan(Plain, frozen=True):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The classes that there are, in the desk's order of words."""
+        """The classes that there are, those first that can be confirmed."""
         found = {row.kind for row in self.rows}
-        return tuple(kind.value for kind in Break if kind.value in found)
+        told = [kind.value for kind in Break if kind.value in found]
+        return tuple(sorted(told, key=lambda kind: not self.takes(kind)))
 
     def of(self, kind: str) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.kind == kind)
@@ -145,6 +147,16 @@ class Plan(Plain, frozen=True):
     def open(self) -> tuple[str, ...]:
         """The classes that can be confirmed."""
         return tuple(kind for kind in self.kinds if self.takes(kind))
+
+    @property
+    def says(self) -> str:
+        """How things stand, in a sentence."""
+        if self.unknown:
+            return f"not everything could be read, and nothing is adjusted there: {some(self.unknown)}"
+        if not self.rows:
+            return "book and broker are equal"
+        able = sum(not row.barred for row in self.rows)
+        return f"{count(len(self.rows), 'difference')}, of which {able} can be adjusted"
 
     @property
     def digest(self) -> str:
@@ -410,7 +422,7 @@ class _Venue:
         """An order that only the book has: how it ended, as the venue tells it by its name."""
         noted = next(each for each in self._ledgers[owner].orders if each.id == one.id)
         fate = self._seen.fates.get(one.id, Fate(unknown="it was not asked for"))
-        row = Adjustment(one.kind, one.id, fate.status or "–", f"{owner}: working", "")
+        row = Adjustment(one.kind, one.id, fate.status or "–", "working", "")
         if fate.unknown:
             return Row(self._name, row, f"its fate is unknown: {fate.unknown}")
         if fate.status and fate.status not in ENDED:

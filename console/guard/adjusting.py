@@ -16,8 +16,6 @@ from console.desk.adjust import Correction, Fate, Ledger, Outcome, Plan, Row, Se
 from console.desk.pull import Scope, Verdict, normal_symbol
 from console.desk.reconcile import Break, ComparedVenue
 from console.desk.state import DeskState
-from console.desk.timeline import some
-from console.desk.words import count
 from console.guard.fresh import Fresh, journal_trouble, told, why, within
 from console.guard.hub import Hub
 
@@ -41,7 +39,7 @@ class Adjusting:
     async def look(self, venue: str) -> Outcome:
         """What differs at a venue (empty: at any), from fresh reads. Raises RuntimeError where there is no such one."""
         made, _ = await self._planned(self._named(venue))
-        return Outcome(False, _says(made), made)
+        return Outcome(False, made.says, made)
 
     async def adjust(self, venue: str, kinds: frozenset[str], shown: str, actor: str) -> Outcome:
         """Carry out the classes that were confirmed, if everything is still as it was `shown` (a plan's digest). A
@@ -61,7 +59,7 @@ class Adjusting:
                 if of_venue:
                     trouble += await self._carry_out(name, of_venue, ledgers, actor)
             after, _ = await self._planned(names)
-            return Outcome(True, "; ".join([*trouble, _says(after)]), after)
+            return Outcome(True, "; ".join([*trouble, after.says]), after)
 
     def _named(self, venue: str) -> list[str]:
         rows = self._hub.state.venues
@@ -182,13 +180,3 @@ def _still(state: DeskState, venue: str) -> bool:
         for name, row in pull.venues.items()
         if name == venue
     )
-
-
-def _says(made: Plan) -> str:
-    """How things stand, in a sentence."""
-    if made.unknown:
-        return f"not everything could be read, and nothing is adjusted there: {some(made.unknown)}"
-    if not made.rows:
-        return "book and broker are equal"
-    able = sum(len(made.takes(kind)) for kind in made.kinds)
-    return f"{count(len(made.rows), 'difference')}, of which {able} can be adjusted"

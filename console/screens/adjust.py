@@ -90,7 +90,8 @@ class AdjustScreen(LiveScreen, ModalScreen[None]):
         if self._outcome is not None:
             self._chosen = self._chosen.moved(by, self._outcome.plan)
             self.refresh_moment()
-            self.query_one("#rows", Lines).scroll_to(y=view.line_of(self._outcome, self._chosen), animate=False)
+            rows = self.query_one("#rows", Lines)
+            rows.scroll_to(y=view.cursor_of(rows.lines), animate=False)
 
     def action_page(self, by: int) -> None:
         rows = self.query_one("#rows", Lines)

@@ -94,8 +94,7 @@ class JudgingSource(FakeSource):
         await super().command(name, **arguments)
         if name in ("differences", "adjust"):
             found = planned(self._state)
-            said = f"{len(found.rows)} differences" if found.rows else "book and broker are equal"
-            return ev.encode(adjust.Outcome(name == "adjust", said, found)).decode()
+            return ev.encode(adjust.Outcome(name == "adjust", found.says, found)).decode()
         seen = Seen(NOW, NOW, compare_settled(self._state, NOW), self._state.limits[-1].hash)
         try:
             judgement = judge(self._state, msgspec.convert(arguments, Asked), seen)
@@ -122,7 +121,8 @@ def planned(state: DeskState) -> adjust.Plan:
             for side in ["sell" if row.difference > 0 else "buy"]
             if row.symbol in closed
         )
-        seen.append(adjust.Seen(venue, ledgers, fills))
+        fates = {row.id: adjust.Fate("canceled") for row in venue.orders if row.order is None}
+        seen.append(adjust.Seen(venue, ledgers, fills, fates))
     return adjust.plan(state, seen, NOW)
 
 

@@ -1,18 +1,20 @@
 """Every difference by class: the broker's side first, the book's, and what becomes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from console.desk.adjust import Outcome, Plan, Row
 from console.desk.events import Plain
 from console.desk.moment import Moment
 from console.desk.reconcile import Break
 from console.desk.timeline import some
-from console.desk.words import age, amount, count, short
+from console.desk.words import MINUS, age, amount, count, short
 from console.screens.views.looks import mode_band
-from widgets.line import BLANK, Line, fit, line, spread, wrap
+from widgets.line import BLANK, Line, fit, line, spread, text_of, width_of, wrap
 
-SIDE = 12
-SUBJECT = 16
+HERE = " ▸ "
+INDENT = 5
+SUBJECT = 18
+SIDE = 10
 
 
 class Chosen(Plain, frozen=True):
@@ -45,7 +47,7 @@ def title(moment: Moment, width: int) -> list[Line]:
         if moment.down
         else line((f"guard {age(moment.guard_age or 0)} ", "dim"))
     )
-    rule = "What the broker holds stands. A class that you confirm makes the books equal to it."
+    rule = "The broker’s side stands. Confirming a class makes the books equal to it."
     return [
         spread(line((f" ADJUST   {state.name or '?'}  ", "title"), mode_band(state.mode)), hand, width),
         line((f" {rule}", "dim")),
@@ -61,55 +63,62 @@ def rows(outcome: Outcome | None, chosen: Chosen, width: int) -> list[Line]:
         lines += wrap(line((" ○ ", "unknown")), f"{why}: nothing is adjusted there", "unknown", width, 3)
     if outcome.clean:
         lines.append(line((" ✓ ", "good"), outcome.said))
+    if outcome.plan.rows:
+        heads = (fit(line((name, "dim")), SIDE, "right") for name in ("broker", "book"))
+        lines.append(line(" " * (INDENT + SUBJECT), *heads))
     for number, kind in enumerate(outcome.plan.kinds):
         lines += _class(outcome.plan, kind, number == chosen.at, kind in chosen.confirmed, width)
     return lines
 
 
-def line_of(outcome: Outcome, chosen: Chosen) -> int:
-    """Where the class under the cursor begins among `rows`, as far as lines are counted before they are broken."""
-    return sum(1 + sum(map(_height, outcome.plan.of(kind))) for kind in outcome.plan.kinds[: chosen.at])
-
-
-def _height(row: Row) -> int:
-    return 1 + len(_becomes(row))
+def cursor_of(shown: Sequence[Line]) -> int:
+    """On which of the lines of `rows` the cursor stands."""
+    return next((number for number, each in enumerate(shown) if text_of(each).startswith(HERE)), 0)
 
 
 def _class(plan: Plan, kind: str, here: bool, confirmed: bool, width: int) -> Iterator[Line]:
     able = plan.takes(kind)
     box, looks = ("☑", "good") if confirmed else ("☐", "title") if able else ("✗", "off")
     told = f"{kind.replace('_', ' ')}  {len(plan.of(kind))}"
-    yield line((" ▸ " if here else "   ", "key"), (f"{box} {told}", looks), (f"   {Break(kind).says}", "dim"))
+    yield line((HERE if here else "   ", "key"), (f"{box} {told}", looks), (f"   {Break(kind).says}", "dim"))
     for row in plan.of(kind):
         yield from _row(row, width)
 
 
 def _row(row: Row, width: int) -> Iterator[Line]:
+    """Both sides, then what becomes of the book and why; on one line where there is room."""
     told = row.adjustment
     lead = line(
-        "     ",
+        " " * INDENT,
         fit(line((f"{row.venue} ", "dim"), (short(told.subject, 12), "title")), SUBJECT),
-        fit(line(("broker ", "dim"), told.broker), SIDE),
-        fit(line(("   book ", "dim"), told.book), SIDE + 4),
+        fit(line(told.broker.replace("-", MINUS)), SIDE, "right"),
+        fit(line(told.book.replace("-", MINUS)), SIDE, "right"),
+        "   ",
     )
-    becomes = _becomes(row)
-    first = becomes[0] if becomes else BLANK
-    yield line(lead, "   ", first)
-    for more in becomes[1:]:
-        yield line(" " * (5 + SUBJECT + 2 * SIDE + 7), more)
+    becomes, because = _becomes(row), line((told.because, "dim"))
+    if len(becomes) == 1 and width_of(lead) + width_of(line(becomes[0], "  ", because)) <= width:
+        becomes = [line(becomes[0], "  ", because)]
+    elif told.because:
+        becomes.append(because)
+    for number, each in enumerate(becomes or [BLANK]):
+        yield line(" " * width_of(lead) if number else lead, each)
     if row.barred:
-        yield from wrap(line(" " * 5, ("✗ ", "bad")), row.barred, "warn", width)
+        yield from wrap(line(" " * INDENT, ("✗ ", "bad")), row.barred, "warn", width)
 
 
 def _becomes(row: Row) -> list[Line]:
     told = row.adjustment
     changed = [
-        line((f"{change.strategy} ", ""), (f"{amount(change.held)} → {amount(change.leaves)}", "key"))
+        line(f"{change.strategy} ", (f"{amount(change.held)} → {amount(change.leaves)}", "key"))
         for change in told.changes
     ]
-    gone = [line("comes off the book") for _ in told.ended] + [line("is set aside") for _ in told.set_aside]
-    because = [line((told.because, "dim"))] if told.because else []
-    return [*changed, *gone, *because]
+    gone = [line(f"{_owner(owned)} ", ("takes it off the book", "key")) for owned in told.ended]
+    aside = [line(f"{_owner(owned)} ", ("sets it aside", "key")) for owned in told.set_aside]
+    return [*changed, *gone, *aside]
+
+
+def _owner(owned: str) -> str:
+    return owned.partition(" ")[0]
 
 
 def after(moment: Moment, outcome: Outcome | None, chosen: Chosen, width: int) -> list[Line]:

@@ -45,7 +45,8 @@ def _parity(comparison: Comparison) -> tuple[str, str, str]:
     settling = f"{comparison.in_flight} in flight, younger than 5 s" if comparison.in_flight else ""
     if comparison.differences:
         held = sum(row.kind.differs for venue in comparison.venues for row in venue.positions)
-        where = [f"{held} in positions", f"{comparison.differences - held} in open orders", settling]
+        orders = comparison.differences - held
+        where = [f"{held} in positions", f"{orders} in open orders", settling, "a brings the books to broker truth"]
         return count(comparison.differences, "DIFFERENCE", "DIFFERENCES"), "band-bad", " · ".join(filter(None, where))
     if comparison.in_flight:
         return "SETTLING", "band-calm", settling
