@@ -243,6 +243,24 @@ class Pulled(Event, frozen=True, tag="pulled"):
     made: int = 0
 
 
+class TriggerFired(Event, frozen=True, tag="trigger_fired"):
+    """A trigger pulled the cord: for which `subject` (a venue, empty for the desk), and what it saw."""
+
+    pull: str
+    trigger: str
+    subject: str
+    text: str
+
+
+class TriggerTurned(Event, frozen=True, tag="trigger_turned"):
+    """What made a trigger pull is under its threshold now, or is not any more; what nobody knows is not clear."""
+
+    trigger: str
+    subject: str
+    clear: bool
+    text: str
+
+
 class PullReason(Event, frozen=True, tag="pull_reason"):
     """The reason, where it was given only after the pull."""
 
@@ -538,6 +556,8 @@ AnyEvent = (
     | Refused
     | TelemetryKept
     | Pulled
+    | TriggerFired
+    | TriggerTurned
     | PullReason
     | PullDropped
     | LatchSet

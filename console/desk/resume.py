@@ -10,11 +10,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 from console.desk.events import Plain
-from console.desk.pull import Scope, Verdict
+from console.desk.pull import Level, Scope, Verdict
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState, PullState, VenueState, covers_nameless
 from console.desk.timeline import some
-from console.desk.words import age, amount, clock, count, share, short
+from console.desk.words import SECOND, age, amount, clock, count, share, short
 
 REDUCED = Decimal("0.25")
 SIZES = ("25", "100", "former")
@@ -171,7 +171,7 @@ def judge(state: DeskState, asked: Asked, seen: Seen) -> Judgement:
     venues = venues_of(state, pulls)
     proofs = (
         _cause(asked),
-        *_green(state, asked, seen, venues),
+        *_green(state, asked, seen, pulls, venues),
         *(_verdict(state, pulls) if pulls else ()),
         _book(pulls, seen, venues),
         _limits(state, pulls, seen),
@@ -200,11 +200,38 @@ def _cause(asked: Asked) -> Proof:
     return proof(True, f"{cause}: “{asked.text.strip()}”{checked}")
 
 
-def _green(state: DeskState, asked: Asked, seen: Seen, venues: tuple[VenueState, ...]) -> Iterator[Proof]:
+def _by_trigger(state: DeskState, pulls: tuple[PullState, ...]) -> bool:
+    """Whether triggers alone paused entries: what stopped the desk is then seen to end by what saw it begin."""
+    return bool(pulls) and all(pull.level is Level.L1 and pull.id in state.fired for pull in pulls)
+
+
+def _clear(state: DeskState, seen: Seen, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
+    """For an L1 that a trigger set: the trigger has been clear without a gap for long enough, as this guard saw it."""
+    needs = state.green_seconds * SECOND
+    label = f"clear for {age(needs)}"
+    fired = {(row.trigger, row.subject): row for row in (state.fired[pull.id] for pull in pulls)}
+    for row in fired.values():
+        name = f"trigger {row.trigger} {row.subject}".rstrip()
+        left = needs - max(0, seen.now - row.clear_since)
+        if not row.clear_since:
+            yield Proof("clear", label, False, f"{name} is not clear: {row.text}", "andon status", "1")
+        elif left > 0:
+            said = f"{name} has been clear since {clock(row.clear_since)}Z; {age(left)} to go"
+            yield Proof("clear", label, False, said, "wait, or find what is yours: --cause own-fix", "c")
+        else:
+            yield Proof("clear", label, True, f"{name} has been clear since {clock(row.clear_since)}Z")
+
+
+def _green(
+    state: DeskState, asked: Asked, seen: Seen, pulls: tuple[PullState, ...], venues: tuple[VenueState, ...]
+) -> Iterator[Proof]:
     """For an external cause: the venues have answered without a gap for long enough, as far as this guard has seen."""
     if asked.cause != Cause.EXTERNAL:
         return
-    needs = state.green_seconds * 1_000_000_000
+    if _by_trigger(state, pulls):
+        yield from _clear(state, seen, pulls)
+        return
+    needs = state.green_seconds * SECOND
     label = f"green for {age(needs)}"
     silent = [row.info.name for row in venues if not row.green_since]
     if silent:
@@ -306,9 +333,10 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if asked.size not in SIZES:
         return proof(False, f"{asked.size!r} is no size", f"--size {'|'.join(SIZES)}", "s")
     if asked.size == "former":
-        if asked.cause != Cause.MISTAKEN:
-            return proof(False, "the former size is for a mistaken pull alone", "--size 25", "s")
-        return proof(True, f"back to {share(state.size)}, as before the pull")
+        if asked.cause == Cause.MISTAKEN or (asked.cause == Cause.EXTERNAL and _by_trigger(state, pulls)):
+            return proof(True, f"back to {share(state.size)}, as before the pull")
+        said = "the former size is for a mistaken pull, or an external cause of a trigger’s L1 that is clear again"
+        return proof(False, said, "--size 25", "s")
     if asked.size == "25":
         return proof(True, f"{share(wanted_size(state, asked))} for one full session")
     if pulls or state.pulls:

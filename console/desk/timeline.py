@@ -94,6 +94,10 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
         f"refused {e.what} from {e.remote or r.actor}: {e.why}" + (f" ({e.count} such)" if e.count > 1 else ""),
     ),
     ev.Pulled: _pulled,
+    ev.TriggerTurned: lambda r, e: (
+        "good" if e.clear else "warn",
+        f"trigger {e.trigger} {e.subject}".rstrip() + f" is {'clear' if e.clear else 'not clear any more'}: {e.text}",
+    ),
     ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
     ev.PullDropped: lambda r, e: ("warn", f"a pull heard {e.late_ms} ms late was left to the direct hand"),
     ev.LatchSet: lambda r, e: ("bad", f"latch not written: {e.error}; {e.fallback}") if e.error else None,
