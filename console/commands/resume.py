@@ -46,19 +46,18 @@ def resume(options: argparse.Namespace) -> int:
         _lines(outcome.judgement)
     if outcome.resumed:
         print(outcome.said)
+    elif outcome.judgement is None:
+        print(f"andon resume: {outcome.said}", file=sys.stderr)
     else:
-        refused = "REFUSED: " if outcome.judgement else ""
-        print(f"andon resume: {refused}{outcome.said}", file=sys.stderr)
+        ways = "; ".join(f"{proof.id} → {proof.way}" for proof in outcome.judgement.missing)
+        print(f"andon resume: REFUSED, missing: {ways}", file=sys.stderr)
     return code
 
 
 def _lines(judgement: Judgement) -> None:
     print(f"resume {', '.join(judgement.pulls) or 'the size'} at {share(judgement.size)}")
     print_table(
-        [
-            ("✓" if proof.holds else "✗", proof.id, proof.said, f"→ {proof.way}" if proof.way else "")
-            for proof in judgement.proofs
-        ],
+        [("✓" if proof.holds else "✗", proof.id, proof.said) for proof in judgement.proofs],
         "  ",
     )
     if judgement.stays:

@@ -404,6 +404,14 @@ class BookAdjusting(Event, frozen=True, tag="book_adjusting"):
     venue: str
     rows: tuple[Adjustment, ...]
 
+    @property
+    def strategies(self) -> frozenset[str]:
+        """Whose books are concerned."""
+        changed = {change.strategy for row in self.rows for change in row.changes}
+        return frozenset(
+            changed | {owned.partition(" ")[0] for row in self.rows for owned in (*row.ended, *row.set_aside)}
+        )
+
 
 class BookAdjusted(Event, frozen=True, tag="book_adjusted"):
     """What one strategy's host answered to an adjustment: `outcome` is acked, refused or ambiguous."""

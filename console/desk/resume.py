@@ -214,10 +214,11 @@ def _clear(state: DeskState, seen: Seen, pulls: tuple[PullState, ...]) -> Iterat
         name = f"trigger {row.trigger} {row.subject}".rstrip()
         left = needs - max(0, seen.now - row.clear_since)
         if not row.clear_since:
-            yield Proof("clear", label, False, f"{name} is not clear: {row.text}", "andon status", "1")
+            said = f"{name} is not clear: {row.text}"
+            yield Proof("clear", label, False, said, "wait, or find what is yours: --cause own-fix", "c")
         elif left > 0:
             said = f"{name} has been clear since {clock(row.clear_since)}Z; {age(left)} to go"
-            yield Proof("clear", label, False, said, "wait, or find what is yours: --cause own-fix", "c")
+            yield Proof("clear", label, False, said, "wait: this guard has to see all of it")
         else:
             yield Proof("clear", label, True, f"{name} has been clear since {clock(row.clear_since)}Z")
 
@@ -236,13 +237,14 @@ def _green(
     silent = [row.info.name for row in venues if not row.green_since]
     if silent:
         said = f"{some(tuple(silent))} {'does' if len(silent) == 1 else 'do'} not answer"
-        yield Proof("green", label, False, said, "andon status", "1")
+        way = f"wait for it; gone for good: andon venue retire {silent[0]}"
+        yield Proof("green", label, False, said, way)
         return
     since = max((row.green_since for row in venues), default=0)
     gone = max(0, seen.now - since)
     if gone < needs:
         said = f"every venue has answered since {clock(since)}Z; {age(needs - gone)} to go"
-        yield Proof("green", label, False, said, "andon status", "1")
+        yield Proof("green", label, False, said, "wait: this guard has to see all of it")
     else:
         yield Proof(
             "green", label, True, f"every venue has answered since {clock(since)}Z" if venues else "no venue left"
@@ -259,7 +261,7 @@ def _verdict(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
         if row.verdict is not Verdict.VERIFIED or pending
     ]
     unasked = [pull.id for pull in pulls if not pull.venues]
-    open_ones += [f"pull {name}: no venue has been asked" for name in unasked]
+    open_ones += [f"pull {name}: no venue has been asked; pull again (K)" for name in unasked]
     retired = sorted({row.venue for pull in pulls for row in pull.venues.values() if row.retired})
     without = f" ({', '.join(retired)} retired)" if retired else ""
     if open_ones:
@@ -277,7 +279,7 @@ def _book(pulls: tuple[PullState, ...], seen: Seen, venues: tuple[VenueState, ..
         return Proof("book", "book = broker", holds, said, way, key)
 
     if any(seen.began <= pull.at for pull in pulls):
-        return proof(False, "no comparison has begun since the halt", "andon book", "2")
+        return proof(False, "the venues were read before the halt", "ask again")
     compared = {venue.venue: venue for venue in seen.comparison.venues}
     unread, wrong = [], []
     for row in venues:
@@ -316,13 +318,12 @@ def _limits(state: DeskState, pulls: tuple[PullState, ...], seen: Seen) -> Proof
     if not now or "" in before:
         return proof(False, "the limits in force at the pull are not recorded", "andon journal verify")
     if before != {now}:
-        return proof(
-            False, "the limits in force differ from those at the pull", "put them back in desk.yaml, restart the guard"
-        )
+        said = f"the limits in force since {clock(state.limits[-1].ts)}Z are not those at the pull"
+        return proof(False, said, "put the limits: of before back into desk.yaml, then restart the guard")
     if seen.limits_unknown:
         return proof(False, seen.limits_unknown, "andon check")
     if seen.limits != now:
-        return proof(False, "desk.yaml holds other limits than those in force", "put them back in desk.yaml")
+        return proof(False, "desk.yaml holds other limits than those in force", "put its limits: back as they were")
     return proof(True, f"as they were at the pull ({now[:8]})" if pulls else f"as they were ({now[:8]})")
 
 
@@ -346,7 +347,7 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if short:
         since = f" since {clock(state.size_since)}Z" if state.size_since else ""
         said = f"no full session without a pull{since} on {some(tuple(short))}"
-        return proof(False, said, "wait for the session's close")
+        return proof(False, said, "wait for the close of a session that was watched from its open")
     return proof(True, "a full session without a pull on every venue")
 
 
@@ -363,7 +364,7 @@ def _nameless(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]
 
 def _journal(seen: Seen) -> Iterator[Proof]:
     if seen.journal:
-        yield Proof("journal", "journal takes records", False, seen.journal, "andon info")
+        yield Proof("journal", "journal takes records", False, seen.journal, "free the disk that andon info names")
 
 
 def _name(state: DeskState, asked: Asked) -> Proof:
