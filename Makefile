@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 ANDON := $(BIN)/andon
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV ?= uv
+# Compiled once and kept: the suite starts hundreds of processes, and each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: run setup test check bench pictures soak lock clean

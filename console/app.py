@@ -324,9 +324,10 @@ def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = Fa
     from console.guard.client import GuardClient
 
     sys.setswitchinterval(SWITCH_EVERY)
-    puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)))
+    client = GuardClient(state_dir)
+    puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)), client.hear)
     app = AndonApp(
-        GuardClient(state_dir),
+        client,
         puller,
         start_guard=start_guard,
         read_only=read_only,

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class _Mark(str):
-    """An empty write that tells when everything written before it has left."""
+    """An empty write that tells when what was written before it left (monotonic seconds)."""
 
-    then: Callable[[], None]
+    then: Callable[[float], None]
 
-    def __new__(cls, then: Callable[[], None]) -> "_Mark":
+    def __new__(cls, then: Callable[[float], None]) -> "_Mark":
         mark = super().__new__(cls)
         mark.then = then
         return mark
@@ -32,15 +32,21 @@ class _MarkedFile:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self._left = time.monotonic()
+        self._waits = False
 
     def write(self, text: str) -> None:
-        self._file.write(text)
         if isinstance(text, _Mark):
-            self._file.flush()
-            text.then()
+            self.flush()
+            text.then(self._left)
+        else:
+            self._file.write(text)
+            self._waits = True
 
     def flush(self) -> None:
         self._file.flush()
+        if self._waits:
+            self._left, self._waits = time.monotonic(), False
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -76,8 +82,9 @@ class CordDriver(LinuxDriver):
             return
         super().process_message(message)
 
-    def when_painted(self, then: Callable[[], None]) -> None:
-        """Call `then`, in the writer thread, once everything written so far has gone to the terminal."""
+    def when_painted(self, then: Callable[[float], None]) -> None:
+        """Call `then`, in the writer thread, with the time at which the last of what is written so far went to the
+        terminal, which a lagging loop may ask for long after."""
         self.write(_Mark(then))
 
     def announce(self, made: PullMade) -> None:

@@ -48,10 +48,12 @@ PICTURES = (
     Picture("cord-venue", lambda: scenario.reached().updates, ("K", "tab")),
     Picture("cord-strategy", lambda: scenario.reached().updates, ("K", "tab", "tab", "tab")),
     Picture("cord-symbols", lambda: scenario.reached().updates, ("K", "tab", "tab", "tab", "s")),
+    Picture("cord-keeping", lambda: scenario.reached().updates, ("K", "p", "o")),
     Picture("verdict-requested", lambda: scenario.requested().updates, ("v",)),
     Picture("verdict-partial", lambda: scenario.partial().updates, ("v",)),
     Picture("verdict-unknown", lambda: scenario.unknown().updates, ("v",)),
     Picture("verdict-verified", lambda: scenario.verified().updates, ("v",)),
+    Picture("verdict-kept", lambda: scenario.kept().updates, ("v",)),
     Picture("resume-refused", lambda: scenario.parted().updates, ("u", "t", *"loop", "enter")),
     Picture(
         "resume-ready", lambda: scenario.reconciled().updates, ("u", "c", "c", "s", "s", "t", *"test pull", "enter")

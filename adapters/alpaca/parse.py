@@ -7,11 +7,11 @@ from typing import Any
 
 from adapters.base import Account, Bar, Clock, ItemResult
 from console.desk.events import Filled, Order, Position
+from console.desk.protective import LINKED
 from console.desk.pull import normal_symbol
 
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError)
 
-LINKED = frozenset({"bracket", "oco", "oto"})
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,8 +128,13 @@ def order(told: dict[str, Any]) -> Order:
         limit_price=optional(told.get("limit_price")),
         stop_price=optional(told.get("stop_price")),
         time_in_force=text(told["time_in_force"]),
+        order_class=_linked(told.get("order_class")),
         legs=tuple(text(leg["id"]) for leg in items(told.get("legs") or [])),
     )
+
+
+def _linked(order_class: object) -> str:
+    return order_class if isinstance(order_class, str) and order_class in LINKED else ""
 
 
 def execution_of(activity_id: str) -> str:

@@ -25,9 +25,10 @@ from adapters.base import (
     Unknown,
     Write,
 )
-from adapters.protective import STOPS, mark_protective
+from adapters.protective import mark_protective
 from adapters.wire import Answer, NoAnswer, Query, Wire
 from console.desk.events import Filled, Order, Position
+from console.desk.protective import LINKED, STOPS
 from console.desk.pull import normal_symbol
 
 T = TypeVar("T")
@@ -90,19 +91,17 @@ class AlpacaVenue:
     async def open_orders(self) -> Read[tuple[Order, ...]]:
         """All open orders, bracket legs included. `protective` takes a look at the positions, and only where an order
         could be protective at all; where they can not be read, none is."""
-        linked: set[str] = set()
-        read = await self._orders("open", frozenset(), None, linked)
-        if isinstance(read, Unknown) or not any(order.type in STOPS or order.id in linked for order in read.data):
+        read = await self._orders("open", frozenset(), None)
+        if isinstance(read, Unknown) or not any(order.type in STOPS or order.order_class for order in read.data):
             return read
         positions = await self.positions()
         if isinstance(positions, Unknown):
             return read
-        held = {order.id for order in read.data if order.status == "held"}
         signed = {position.symbol: position.qty for position in positions.data}
-        return Ok(mark_protective(read.data, linked, held, signed), read.as_of, read.complete)
+        return Ok(mark_protective(read.data, signed), read.as_of, read.complete)
 
     async def orders_until(self, known: frozenset[str], most: int = 5000) -> Read[tuple[Order, ...]]:
-        return await self._orders("all", known, most, set())
+        return await self._orders("all", known, most)
 
     async def fills_until(self, known: frozenset[str], most: int = 5000) -> Read[tuple[Filled, ...]]:
         rows = await self._pages(
@@ -134,7 +133,7 @@ class AlpacaVenue:
         if read.data is None:
             return Ok(None, read.as_of)
         order, order_class = read.data
-        if order.legs or order_class not in parse.LINKED:
+        if order.legs or order_class not in LINKED:
             return Ok(order, read.as_of)
         # This look-up does not promise a bracket's legs; the one by id does when it is asked for nested.
         nested = await self._maybe(f"/v2/orders/{quote(order.id, safe='')}", {"nested": "true"}, self._order)
@@ -316,16 +315,13 @@ class AlpacaVenue:
                 return Ok(tuple(rows.values()), as_of, complete=False)
             last = page.data[-1][0]
 
-    async def _orders(
-        self, status: str, known: frozenset[str], most: int | None, linked: set[str]
-    ) -> Read[tuple[Order, ...]]:
+    async def _orders(self, status: str, known: frozenset[str], most: int | None) -> Read[tuple[Order, ...]]:
         query = {"status": status, "limit": str(ORDERS_PAGE), "direction": "desc", "nested": "false"}
         rows = await self._pages(
             "/v2/orders", query, "before_order_id", ORDERS_PAGE, most, lambda row: row["id"] in known
         )
         if isinstance(rows, Unknown):
             return rows
-        linked |= {row["id"] for row in rows.data if row.get("order_class") in parse.LINKED}
         try:
             return Ok(tuple(map(self._order, rows.data)), rows.as_of, rows.complete)
         except parse.NONSENSE as error:

@@ -206,21 +206,23 @@ class Market:
             vwap=(turnover / volume).quantize(MICRO),
         )
 
-    def minute_bars(self, symbol: str, start: int, end: int, now: int) -> Iterator[MarketBar]:
-        """Complete one-minute bars that begin in [start, end] and are over at `now`, oldest first."""
+    def minute_bars(
+        self, symbol: str, start: int, end: int, now: int, *, newest_first: bool = False
+    ) -> Iterator[MarketBar]:
+        """Complete one-minute bars that begin in [start, end] and are over at `now`, oldest first by default.
+        Each is drawn when it is asked for: who needs the last few of a week does not pay for the week."""
         first = self.begin
         for _ in range(HISTORY):
             first = preceding(first)
-        session = session_until(new_york_date(max(start, first.open)))
-        while session.open <= min(end, now):
-            minutes = session.seconds // 60
-            begin = max(0, -((session.open - start) // MINUTE)) if start > session.open else 0
-            for minute in range(begin, minutes):
-                opened = session.open + minute * MINUTE
-                if opened > end or opened + MINUTE > now:
-                    break
+        sessions = [session_until(new_york_date(max(start, first.open)))]
+        while sessions[-1].open <= min(end, now):
+            sessions.append(following(sessions[-1]))
+        step = -1 if newest_first else 1
+        for session in sessions[::step]:
+            begun = max(0, -((session.open - start) // MINUTE))
+            over = min(session.seconds // 60, (end - session.open) // MINUTE + 1, (now - session.open) // MINUTE)
+            for minute in range(begun, over)[::step]:
                 yield self._bars(symbol, session, minute)
-            session = following(session)
 
     def latest_bar(self, symbol: str, now: int) -> MarketBar:
         """The last complete one-minute bar."""
@@ -231,10 +233,8 @@ class Market:
         return self._bars(symbol, session, second // 60 - 1)
 
 
-def aggregate(start: int, bars: list[MarketBar]) -> MarketBar | None:
-    """Several bars as one that begins at `start`."""
-    if not bars:
-        return None
+def aggregate(start: int, bars: list[MarketBar]) -> MarketBar:
+    """One or more bars, oldest first, as one that begins at `start`."""
     volume = sum(bar.volume for bar in bars)
     turnover = sum((bar.vwap * bar.volume for bar in bars), Decimal(0))
     return MarketBar(

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from itertools import groupby
 
 from aiohttp import web
 
@@ -51,19 +52,13 @@ def bucket(at: int, length: int) -> int:
     return midnight(at) if length == DAY else at - at % length
 
 
-def bars_of(market: Market, symbol: str, start: int, end: int, now: int, length: int) -> Iterator[MarketBar]:
+def bars_of(
+    market: Market, symbol: str, start: int, end: int, now: int, length: int, *, newest_first: bool = False
+) -> Iterator[MarketBar]:
     """Bars of any length from minutes; the one in progress is as far as it has gone."""
-    begin: int | None = None
-    collected: list[MarketBar] = []
-    for bar in market.minute_bars(symbol, bucket(start, length), end, now):
-        place = bucket(bar.start, length)
-        if begin is not None and place != begin and (whole_bar := aggregate(begin, collected)):
-            yield whole_bar
-            collected = []
-        begin = place
-        collected.append(bar)
-    if begin is not None and (whole_bar := aggregate(begin, collected)):
-        yield whole_bar
+    minutes = market.minute_bars(symbol, bucket(start, length), end, now, newest_first=newest_first)
+    for begin, collected in groupby(minutes, lambda bar: bucket(bar.start, length)):
+        yield aggregate(begin, sorted(collected, key=lambda bar: bar.start))
 
 
 async def bars(request: web.Request) -> tuple[dict[str, list[Json]], str | None]:
@@ -81,19 +76,22 @@ async def bars(request: web.Request) -> tuple[dict[str, list[Json]], str | None]
         if symbol < token_symbol:
             continue
         now = broker.data_time(account, symbol)
-        found = []
-        first = start if start is not None else midnight(now)
-        for bar in bars_of(broker.market, symbol, first, end if end is not None else now, now, length):
-            if bar.start >= (first - first % DAY if length == DAY else first):
-                found.append(bar)
-            if length > MINUTE or len(found) % BREATH == 0:
-                await asyncio.sleep(0)
-        if descending:
-            found.reverse()
-        if symbol == token_symbol:
-            last = int(token_start)
-            found = [bar for bar in found if (bar.start < last if descending else bar.start > last)]
+        found: list[MarketBar] = []
         room = limit - count
+        first = start if start is not None else midnight(now)
+        least = first - first % DAY if length == DAY else first
+        last = int(token_start) if symbol == token_symbol else None
+        drawn = bars_of(
+            broker.market, symbol, first, end if end is not None else now, now, length, newest_first=descending
+        )
+        for number, bar in enumerate(drawn):
+            if length > MINUTE or number % BREATH == 0:
+                await asyncio.sleep(0)
+            told = last is not None and (bar.start >= last if descending else bar.start <= last)
+            if bar.start >= least and not told:
+                found.append(bar)
+            if len(found) > room:  # one more than there is room for: there is another page
+                break
         if found:
             if not room:
                 return page, page_token(page)

@@ -35,6 +35,8 @@ def _lines(moment: Moment) -> None:
     print(f"desk {state.name}  {state.mode.upper()}  {f'GUARD DOWN: {moment.down}' if moment.down else guard}")
     if moment.down:
         print("what follows is what was last recorded")
+    for trouble in () if moment.down else state.trouble:
+        print(f"TROUBLE: {trouble}")
     print(_gate_line(moment))
     for pull in sorted(state.pulls.values(), key=lambda pull: (-pull.verdict.rank, -pull.at)):
         _pull_lines(moment, pull)
@@ -118,6 +120,7 @@ def _facts(moment: Moment) -> dict[str, object]:
         "desk": state.name,
         "mode": state.mode,
         "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
+        "trouble": [moment.down] if moment.down else list(state.trouble),
         "gate": state.gate_state,
         "size": state.size,
         "contacts": [msgspec.structs.asdict(contact) for contact in state.contacts],
@@ -156,6 +159,8 @@ def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
         "reason": pull.reason,
         "actor": pull.actor,
         "hand": pull.hand,
+        "keep_protective": pull.keep_protective,
+        "own_only": pull.own_only,
         "at": pull.at,
         "verdict": pull.verdict,
         "venues": {
@@ -164,6 +169,7 @@ def _pull_facts(moment: Moment, pull: PullState) -> dict[str, object]:
                 "why": venue.why,
                 "standing": venue.standing,
                 "positions": venue.positions,
+                "kept": venue.kept,
                 "quiet_from": venue.quiet_from,
                 "quiet_why": venue.quiet_why,
                 "quiet_restarts": venue.quiet_restarts,

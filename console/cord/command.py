@@ -2,7 +2,7 @@
 What stands at the top of this file, of request.py and of where.py is all that runs until then.
 
     andon kill (--all | --venue V … | --strategy S … | --symbol X …) [--level L1..L4] [--reason TEXT]
-               [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
+               [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
 import sys
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 EXTRA_SECONDS = 30.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
-    "                  [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
+    "                  [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
 )
 HELP = f"""{USAGE}
 
 Stops the desk, a venue, a strategy's orders or symbols, and waits for the venues to prove it.
 
-  --all            the whole desk: every order at every venue, whoever sent it
-  --venue V        one venue; may be repeated, as --strategy and --symbol may
-  --level L        L1 pause entries, L2 disable strategies, L3 halt and cancel (unless said), L4 flatten as well
-  --reason TEXT    why, for the timeline
-  --wait SECONDS   how long to wait for the proof; else the quiet time and 30 s
-  --no-wait        do not wait: exit 6 when the request has left
-  --json           one JSON object at the end
-  --desk D         a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
+  --all              the whole desk: every order at every venue, whoever sent it
+  --venue V          one venue; may be repeated, as --strategy and --symbol may
+  --level L          L1 pause entries, L2 disable strategies, L3 halt and cancel (unless said), L4 flatten as well
+  --keep-protective  leave the stops that can do nothing but reduce a position; L1 to L3
+  --own-only         leave orders that the strategies did not send (--strategy always does); L1 to L3
+  --reason TEXT      why, for the timeline
+  --wait SECONDS     how long to wait for the proof; else the quiet time and 30 s
+  --no-wait          do not wait: exit 6 when the request has left
+  --json             one JSON object at the end
+  --desk D           a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
 
 The guard is asked first; without its answer in 250 ms the cancels leave from here. The pull goes on when this command
 ends. Exit: 0 VERIFIED, 2 wrong usage, 3 PARTIAL, 4 UNKNOWN, 6 REQUESTED."""
@@ -50,6 +52,8 @@ class Wanted:
         self.wait = -1.0
         self.json = False
         self.origin = "cli"
+        self.keep_protective = False
+        self.own_only = False
         kinds: dict[str, list[str]] = {}
         rest = [part for word in arguments for part in _split(word)]
         while rest:
@@ -66,8 +70,8 @@ class Wanted:
                 self.wait = _seconds(_value(word, rest))
             elif word == "--no-wait":
                 self.wait = 0.0
-            elif word == "--json":
-                self.json = True
+            elif word in ("--json", "--keep-protective", "--own-only"):
+                setattr(self, word[2:].replace("-", "_"), True)
             elif word == "--drill":  # `andon drill` pulls like anybody else, and says so
                 self.origin = "drill"
             else:
@@ -119,7 +123,14 @@ def main(arguments: "list[str]") -> int:
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
-    request = PullRequest(level=wanted.level, scope=wanted.scope, reason=wanted.reason, origin=wanted.origin)
+    request = PullRequest(
+        level=wanted.level,
+        scope=wanted.scope,
+        reason=wanted.reason,
+        origin=wanted.origin,
+        keep_protective=wanted.keep_protective,
+        own_only=wanted.own_only,
+    )
     return _see_through(wanted, folder, request, put(folder, request.line()))
 
 
@@ -133,7 +144,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     from console.cord.report import Report
 
     request.actor = user_name()
-    report = Report(request.id)
+    report = Report(request.id, request.spares)
     done = threading.Event()
     failed: list[str] = []
 
@@ -190,6 +201,9 @@ def _all_sent(report: "Report") -> bool:
 def _sum_up(report: "Report", folder: str) -> None:
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
+        for name, told in report.venues.items():
+            for order in told["kept"]:
+                print(f"kept at {name}: {order}")
     else:
         print(
             f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}"

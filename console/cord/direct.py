@@ -1,7 +1,8 @@
 """The second hand: when the guard does not answer, the cancels leave from here, straight to the venues.
 
 This process sends the bulk cancels itself, at once, and hands all the rest to a detached process (follow.py) which
-outlives it, its terminal and its SSH line. Both take what they need from memory, so that a hung disk stops neither.
+outlives it, its terminal and its SSH line. Both take what they need from memory, so that a hung disk stops neither, and
+only the detached one ever writes to the disk: a thread that hangs in a write would keep its process from ending.
 """
 
 import json
@@ -16,11 +17,10 @@ from typing import IO, Any
 from console.cord.forms import FormHand
 from console.cord.http import HttpError
 from console.cord.keys import KeyFileError, keys_of
-from console.cord.latch import set_latch
-from console.cord.plan import Plan, VenuePlan, covers_account
+from console.cord.plan import Plan, VenuePlan, in_bulk
 from console.cord.request import PullRequest
 from console.desk.chain import dumps
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
 
 ALL_SENT_WITHIN = 0.3
 
@@ -32,22 +32,22 @@ def pull_directly(
     enough: Callable[[], bool],
     handed: Callable[[], None],
 ) -> None:
-    """Cancel at every venue at once, set the latch, start the detached hand (then `handed` is called). Returns when it
-    has ended, or `enough` was heard; `tell` is given each `{"kind", "ts", "actor", "data"}` that it reports."""
-    scope = Scope.parse(request.scope)
+    """Cancel at every venue at once and start the detached hand, which sets the latch meanwhile (then `handed` is
+    called). Returns when it has ended, or `enough` was heard; `tell` is given each `{"kind", "ts", "actor", "data"}`
+    that it reports."""
     sent: dict[str, int] = {}
     threads = []
-    if Level(request.level).cancels and covers_account(scope):
-        for name in plan.venues_in(scope):
+    if in_bulk(request):
+        for name in plan.venues_in(Scope.parse(request.scope)):
             thread = threading.Thread(target=_cancel, args=(plan.venues[name], sent), daemon=True)
             thread.start()
             threads.append(thread)
-    latch = {"pull": request.id, "level": request.level, "scope": request.scope, "actor": request.actor}
-    threading.Thread(target=set_latch, args=(plan.folder,), kwargs={**latch, "ts": request.made}, daemon=True).start()
     deadline = time.monotonic() + ALL_SENT_WITHIN
+    to_hand, reports = _follow(plan, request)
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-    reports = _follow(plan, request, dict(sent))
+    with to_hand:
+        to_hand.write(dumps(dict(sent)) + b"\n")
     handed()
     for line in reports:
         tell(json.loads(line))
@@ -68,12 +68,12 @@ def _cancel(venue: VenuePlan, sent: dict[str, int]) -> None:
         pass  # the detached hand does it again, and reports why where it fails
 
 
-def _follow(plan: Plan, request: PullRequest, sent: dict[str, int]) -> IO[bytes]:
-    """Start the detached hand; what it reports can be read from the answer, and need not be."""
+def _follow(plan: Plan, request: PullRequest) -> tuple[IO[bytes], IO[bytes]]:
+    """Start the detached hand. The first pipe is to tell it when which cancels have left; what it reports can be read
+    from the second, and need not be."""
     task = {
         "plan": plan.told,
         "folder": plan.folder,
-        "sent": sent,
         "pull": {name: getattr(request, name) for name in PullRequest.__slots__},
     }
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "follow.py")
@@ -86,6 +86,6 @@ def _follow(plan: Plan, request: PullRequest, sent: dict[str, int]) -> IO[bytes]
         cwd="/",
     )
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
-    with process.stdin:
-        process.stdin.write(dumps(task))
-    return process.stdout
+    process.stdin.write(dumps(task) + b"\n")
+    process.stdin.flush()
+    return process.stdin, process.stdout

@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from console.cord.forms import FormHand
 from console.cord.http import Wire
 from console.cord.keys import KeyFileError, keys_of
-from console.cord.latch import set_latch
+from console.cord.latch import set_latch, write_latch
 from console.cord.lock import BEAT_EVERY, CordLock
-from console.cord.plan import Plan, covers_account
-from console.cord.request import PullRequest
+from console.cord.plan import Plan, in_bulk
+from console.cord.request import SPARES, PullRequest
 from console.cord.task import Task
 from console.cord.worker import Acknowledged, VenueWorker
-from console.desk.pull import Level, Scope
+from console.desk.pull import Scope
+
+LATCH_LATE = 2.0
+LATCH_AGAIN = 2.0
 
 
 class Record(Protocol):
@@ -82,7 +85,11 @@ class Executor:
         self._workers: dict[str, VenueWorker] = {}
         self._waiting: list[tuple[str, Task, Inherited | None]] = []
         self._pulls: set[str] = set()
+        self._latching: dict[str, float] = {}
+        self._latch_threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
         self._quiet = plan.quiet
+        self._strategies = frozenset(plan.strategies)
 
     def start(self) -> None:
         """Open the venues, so that warm connections stand before they are needed, and make the lock's file."""
@@ -92,6 +99,7 @@ class Executor:
                 self._worker(name)
 
     def stop(self) -> None:
+        self._stopping.set()
         for worker in list(self._workers.values()):
             worker.stop()
         self._lock.release()
@@ -101,17 +109,22 @@ class Executor:
         while any(worker.is_alive() for worker in list(self._workers.values())) or self._waiting:
             time.sleep(BEAT_EVERY / 5)
 
+    def join_latch(self, timeout: float) -> None:
+        """Wait until the disk has taken the latch, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in self._latch_threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
     def knows(self, pull: str) -> bool:
         return pull in self._pulls
 
     def fire(self, request: PullRequest) -> dict[str, tuple[Wire, int]]:
         """Step one: the cancel bytes, on warm connections, in this thread, before anything else. Returns the
         connections that await an answer, with the UTC ns at which the bytes left."""
-        scope = Scope.parse(request.scope)
-        if not (Level(request.level).cancels and covers_account(scope)):
+        if not in_bulk(request):
             return {}
         fired = {}
-        for name in self.plan.venues_in(scope):
+        for name in self.plan.venues_in(Scope.parse(request.scope)):
             worker = self._workers.get(name)
             wire = worker.fire() if worker is not None else None
             if wire is not None:
@@ -126,12 +139,11 @@ class Executor:
     def work(self, request: PullRequest, fired: dict[str, tuple[Wire, int]]) -> None:
         """Set every venue in scope to work on a pull that was announced."""
         for name in self.plan.venues_in(Scope.parse(request.scope)):
-            task = Task(request, name, self._quiet, time.monotonic())
+            task = Task(request, name, self._quiet, time.monotonic(), self._strategies)
             self._give(name, task, fired.get(name))
 
     def announce(self, request: PullRequest) -> None:
         """Record the pull and set the latch."""
-        self._pulls.add(request.id)
         scope = Scope.parse(request.scope)
         data = {
             "pull": request.id,
@@ -142,21 +154,20 @@ class Executor:
             "hand": self._hand,
             "venues": list(self.plan.venues_in(scope)),
             "quiet_seconds": max(int(self._quiet), 1),
-            "foreign": covers_account(scope),
             "made": request.made,
+            **{name: getattr(request, name) for name in SPARES},
         }
         self._record("pulled", data, request.actor)
-        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        self._begin_latch(request)
 
     def adopt(self, inherited: Inherited) -> None:
         """Go on with a pull that stands: it begins with a look, sends nothing that the look does not ask for, and is
         not announced again."""
         request = inherited.request
-        self._pulls.add(request.id)
-        threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True).start()
+        self._begin_latch(request)
         for name in self.plan.venues_in(Scope.parse(request.scope)):
             began = time.monotonic() - inherited.age
-            task = Task.adopt(request, name, inherited.quiet, began, inherited.proven.get(name))
+            task = Task.adopt(request, name, inherited.quiet, began, self._strategies, inherited.proven.get(name))
             self._give(name, task, None, inherited)
 
     def drop(self, pulls: frozenset[str], seconds: float) -> None:
@@ -170,7 +181,7 @@ class Executor:
 
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds: shows that this hand lives, lets go of the lock when nothing is
-        left to close, and tries venues again that could not be opened."""
+        left to close, tries venues again that could not be opened, and says where the latch does not get written."""
         if self._lock.held and not any(worker.closing for worker in list(self._workers.values())):
             self._lock.release()
         self._lock.beat()
@@ -178,17 +189,40 @@ class Executor:
             waiting, self._waiting = self._waiting, []
         for name, task, inherited in waiting:
             self._give(name, task, None, inherited)
+        late = [pull for pull, since in list(self._latching.items()) if time.monotonic() - since > LATCH_LATE]
+        for pull in late:
+            if self._latching.pop(pull, None) is not None:
+                error = f"cord.latch: the disk does not answer for {LATCH_LATE:g} s"
+                self._latch_told(pull, error, "gate.json lapses within 5 s, unless the guard can renew it")
+
+    def _begin_latch(self, request: PullRequest) -> None:
+        self._pulls.add(request.id)
+        self._latching[request.id] = time.monotonic()
+        thread = threading.Thread(target=self._latch, args=(request,), name="cord-latch", daemon=True)
+        thread.start()
+        self._latch_threads = [*(each for each in self._latch_threads if each.is_alive()), thread]
 
     def _latch(self, request: PullRequest) -> None:
-        error, fallback = set_latch(
-            self.plan.folder,
-            pull=request.id,
-            level=request.level,
-            scope=request.scope,
-            actor=request.actor,
-            ts=request.made,
-        )
-        self._from_worker("latch_set", {"error": error, "fallback": fallback}, request.id)
+        """Set the latch; where the disk does not take it, again and again for as long as the pull stands."""
+        entry: dict[str, Any] = {
+            "pull": request.id,
+            "level": request.level,
+            "scope": request.scope,
+            "actor": request.actor,
+            "ts": request.made,
+            "spares": request.spares,
+        }
+        error, fallback = set_latch(self.plan.folder, **entry)
+        self._latching.pop(request.id, None)
+        self._latch_told(request.id, error, fallback)
+        while error and not self._stopping.wait(LATCH_AGAIN) and request.id in self._pulls:
+            with contextlib.suppress(OSError):
+                write_latch(self.plan.folder, **entry)
+                error = ""
+                self._latch_told(request.id, "", "")
+
+    def _latch_told(self, pull: str, error: str, fallback: str) -> None:
+        self._from_worker("latch_set", {"error": error, "fallback": fallback}, pull)
 
     def _give(self, name: str, task: Task, fired: tuple[Wire, int] | None, inherited: Inherited | None = None) -> None:
         """Set a venue to work. Without readable keys it is UNKNOWN, and tried again."""
@@ -214,7 +248,7 @@ class Executor:
                 FormHand(venue, *keys_of(venue.keys)),
                 self._lock,
                 self._from_worker,
-                strategies=frozenset(self.plan.strategies),
+                strategies=self._strategies,
                 waiting_for=self._waiting_for,
                 warm=self._hand == "guard",
             )

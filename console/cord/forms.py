@@ -49,9 +49,12 @@ class Outcome:
 
 class Row:
     """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order; `client`
-    is the order's client id, None where it is not known (of a fill, see look.py)."""
+    is the order's client id, None where it is not known (of a fill, see look.py). What a form does not name, or the
+    venue does not say, is empty; such an order is never taken for a protective one."""
 
-    __slots__ = ("client", "id", "order", "qty", "side", "status", "symbol")
+    __slots__ = (
+        "client", "created", "filled", "id", "order", "order_class", "qty", "side", "status", "symbol", "type",
+    )  # fmt: skip
 
     def __init__(self, told: dict[str, Any], fields: dict[str, str]) -> None:
         self.id = str(told[fields["id"]])
@@ -61,6 +64,10 @@ class Row:
         self.side = str(told.get(fields.get("side", ""), ""))
         self.qty = str(told.get(fields.get("qty", ""), ""))
         self.order = str(told.get(fields.get("order", ""), self.id))
+        self.filled = str(told.get(fields.get("filled", ""), ""))
+        self.type = str(told.get(fields.get("type", ""), ""))
+        self.order_class = str(told.get(fields.get("order_class", ""), ""))
+        self.created = str(told.get(fields.get("created", ""), ""))
 
 
 class FormHand:

@@ -36,27 +36,46 @@ def boot_now() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def set_latch(folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int) -> tuple[str, str]:
+def set_latch(
+    folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int, spares: Collection[str] = ()
+) -> tuple[str, str]:
     """Add a pull to the latch and wait for the disk. Returns `("", "")`, or `(what failed, what was done instead)`;
-    never raises. Setting the same pull twice leaves it there once. A resume that holds the file is waited for a moment;
+    never raises. Setting the same pull twice leaves it there once. `spares` names what the pull leaves standing (see
+    request.py), for whoever finds it here alone. A resume that holds the file is waited for a moment;
     then gate.json is unlinked, which is HALTED as well, and the line is written as soon as the resume lets go."""
-    path = os.path.join(folder, "cord.latch")
-    entry = {"v": 1, "id": pull, "level": level, "scope": scope, "actor": actor, "ts": ts}
-    line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-    fallback = ""
     try:
-        for _ in range(APPEND_TRIES):
-            if _made(path, line):
-                break
-            with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
-                fallback = _append(folder, line, pull)
-                break
-        else:
-            raise OSError(None, "it can neither be made nor opened")
-        sync_folder(folder)
+        fallback = write_latch(folder, pull=pull, level=level, scope=scope, actor=actor, ts=ts, spares=spares)
     except OSError as error:
         return f"cord.latch: {error.strerror}", _unlink_gate(folder)
     return ("cord.latch: a resume held it for too long", fallback) if fallback else ("", "")
+
+
+def write_latch(
+    folder: str, *, pull: str, level: str, scope: str, actor: str, ts: int, spares: Collection[str] = ()
+) -> str:
+    """Add a pull to the latch. Returns what was done meanwhile where a resume held it for long. Raises OSError."""
+    path = os.path.join(folder, "cord.latch")
+    entry = {
+        "v": 1,
+        "id": pull,
+        "level": level,
+        "scope": scope,
+        "actor": actor,
+        "ts": ts,
+        **dict.fromkeys(spares, True),
+    }
+    line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    fallback = ""
+    for _ in range(APPEND_TRIES):
+        if _made(path, line):
+            break
+        with contextlib.suppress(FileNotFoundError):  # a resume took the last line out meanwhile
+            fallback = _append(folder, line, pull)
+            break
+    else:
+        raise OSError(None, "it can neither be made nor opened")
+    sync_folder(folder)
+    return fallback
 
 
 def _made(path: str, line: bytes) -> bool:

@@ -9,8 +9,9 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from console.cord.request import PullRequest
 from console.desk.call import Contact
-from console.desk.pull import Scope
+from console.desk.pull import Level, Scope
 
 
 class PlanError(Exception):
@@ -85,8 +86,9 @@ class Plan:
             return tuple(name for name in self.venues if name in traded_at)
         return tuple(self.venues)
 
-    def refusal(self, level: str, scope: Scope) -> str:
+    def refusal(self, request: PullRequest) -> str:
         """Why this desk can not be pulled so, in a sentence; empty where it can."""
+        level, scope = request.level, Scope.parse(request.scope)
         known = {"venue": tuple(self.venues), "strategy": tuple(self.strategies)}.get(scope.kind)
         for name in scope.names:
             if known is not None and name not in known:
@@ -98,12 +100,28 @@ class Plan:
                 "strategies net in one account here: closing one strategy's share could flip the rest; "
                 f"flatten its symbols instead: {flags or '--symbol X'}"
             )
+        return spares_refused(request)
+
+
+def spares_refused(request: PullRequest) -> str:
+    """Why the orders that a pull is to leave can not be left at its level, in a sentence; empty where they can."""
+    if request.level != "L4":
         return ""
+    if request.keep_protective:
+        return "L4 flattens: there is nothing left to protect, and it keeps no order; leave keep-protective away"
+    if request.own_only and Scope.parse(request.scope).takes_foreign:
+        return "L4 flattens: every order in a symbol has to go before its position; leave own-only away, or pull L3"
+    return ""
 
 
 def covers_account(scope: Scope) -> bool:
-    """Whether the pull takes everything in an account, so that the venue's own bulk calls may be used."""
+    """Whether the pull takes everything in an account, or all but what it was told to leave."""
     return scope.covers_account
+
+
+def in_bulk(request: PullRequest) -> bool:
+    """Whether the pull cancels everything in an account, so that the venue's own bulk call may be used."""
+    return Level(request.level).cancels and covers_account(Scope.parse(request.scope)) and not request.spares
 
 
 def order_in(scope: Scope, *, symbol: str, client_order_id: str) -> bool:

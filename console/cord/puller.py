@@ -45,7 +45,7 @@ def see_through(folder: str, request: PullRequest, asked: int, carrier: Carrier,
                 if _heard_out(connection, request, carrier):
                     return
         plan = plan or Plan.load(folder)
-        if refusal := plan.refusal(request.level, Scope.parse(request.scope)):
+        if refusal := plan.refusal(request):
             raise PullRefused(refusal)
         pull_directly(plan, request, carrier.tell, carrier.enough, carrier.handed.set)
     finally:
@@ -83,11 +83,18 @@ def _heard_out(asked: socket.socket, request: PullRequest, carrier: Carrier) -> 
 
 class Puller:
     """The cord in a long-lived process: what a direct pull needs is read beforehand and kept fresh. Implements
-    `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all."""
+    `console.desk.source.Cord`. `said` is given the pull and one sentence where it could not be made at all; `heard` the
+    pull and each event that a direct hand tells of it, which the disk may never take. Both on threads of ours."""
 
-    def __init__(self, folder: str | os.PathLike[str], said: Callable[[str, str], object] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        said: Callable[[str, str], object] = lambda pull, why: None,
+        heard: Callable[[str, dict[str, Any]], object] = lambda pull, event: None,
+    ) -> None:
         self._folder = os.fspath(folder)
         self._said = said
+        self._heard = heard
         self._actor = user_name()  # now: a directory service may be slow when the cord is pulled
         self._plan: Plan | None = None
         self._ended = threading.Event()
@@ -104,12 +111,27 @@ class Puller:
         for carrier in list(self._carried):
             carrier.handed.wait(HANDED_WITHIN)
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+    def pull(
+        self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False
+    ) -> str:
         """Pull now, on the calling thread as far as the guard's socket; the rest follows on a thread of its own."""
-        request = PullRequest(level=level.value, scope=str(scope), origin=origin, actor=self._actor)
+        request = PullRequest(
+            level=level.value,
+            scope=str(scope),
+            origin=origin,
+            actor=self._actor,
+            keep_protective=keep_protective,
+            own_only=own_only,
+        )
         asked = put(self._folder, request.line())
         report = Report(request.id)
-        carrier = Carrier(report.feed, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
+
+        def tell(event: dict[str, Any]) -> None:
+            report.feed(event)
+            if "seq" in event:
+                self._heard(request.id, event)
+
+        carrier = Carrier(tell, lambda: self._ended.is_set() or report.verdict is Verdict.VERIFIED)
         self._carried.append(carrier)
         arguments = (request, asked, carrier)
         threading.Thread(target=self._see_through, args=arguments, name="cord-pull", daemon=True).start()
@@ -119,8 +141,7 @@ class Puller:
         try:
             see_through(self._folder, request, asked, carrier, self._plan)
         except (PullRefused, PlanError, OSError, ValueError) as error:
-            if self._said is not None:
-                self._said(request.id, str(error))
+            self._said(request.id, str(error))
         self._carried.remove(carrier)
 
     def _refresh(self) -> None:

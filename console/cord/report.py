@@ -1,18 +1,23 @@
 """What has become of a pull, told to a terminal: one line a change, and one JSON object at the end."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from console.cord.plan import Plan
+from console.cord.request import SPARES
 from console.desk.call import Standing, brokers_desk, ladder, person_line, what_to_say
 from console.desk.pull import Level, Scope, Verdict, worst
 
 
 class Report:
-    """Follows one pull's events. `venues` maps each venue to its latest verdict record."""
+    """Follows one pull's events. `venues` maps each venue to its latest verdict record. `spares` is what the pull was
+    asked to leave standing (see request.py)."""
 
-    def __init__(self, pull: str) -> None:
+    def __init__(self, pull: str, spares: Collection[str] = ()) -> None:
         self.pull = pull
+        self.asked_to_spare = spares
+        self.spares: tuple[str, ...] = ()
         self.level = self.scope = self.hand = ""
         self.venues: dict[str, dict[str, Any]] = {}
         self.answers: list[dict[str, Any]] = []
@@ -48,6 +53,8 @@ class Report:
                 orders=[(order, "") for order in row["standing"]],
                 positions=row["positions"],
                 as_seen="Open when we last looked" if row["verdict"] == Verdict.UNKNOWN else "",
+                kept=row["kept"],
+                **dict.fromkeys(self.spares, True),
             )
             lines += [f"  | {line}" for line in what_to_say(Level(self.level), Scope.parse(self.scope), standing)]
         ours = [f"  level {person.level}  {person_line(person)}" for person in ladder(plan.contacts)]
@@ -73,6 +80,7 @@ class Report:
             "level": self.level,
             "scope": self.scope,
             "hand": self.hand,
+            **{name: name in self.spares for name in SPARES},
             "verdict": str(self.verdict),
             "venues": self.venues,
             "orders": sum(len(venue["standing"]) for venue in self.venues.values()),
@@ -87,12 +95,27 @@ class Report:
         self.level, self.scope, self.hand = data["level"], data["scope"], data["hand"]
         for name in data["venues"]:
             self.venues.setdefault(name, _nothing_yet())
+        self.spares = tuple(name for name in SPARES if data.get(name))
         by = "the guard is silent: sent directly from here" if self.hand == "direct" else "the guard has it"
-        return f"{'again ' if again else ''}{self.level} {self.scope}: {by} ({self.pull})"
+        told = f"{'again ' if again else ''}{self.level} {self.scope}{self._spares_text(data)}: {by} ({self.pull})"
+        unheard = [name.replace("_", "-") for name in self.asked_to_spare if name not in self.spares]
+        if unheard:
+            self.notes.append(f"this guard does not know {' and '.join(unheard)}: it cancels those orders too")
+            told += f"\n{self.notes[-1]}"
+        return told
+
+    def _spares_text(self, data: dict[str, Any]) -> str:
+        """Whose orders are touched, and which are not: said wherever orders are cancelled."""
+        level, scope = Level(data["level"]), Scope.parse(data["scope"])
+        if not level.cancels:
+            return ""
+        foreign = scope.takes_foreign and "own_only" not in self.spares
+        whose = "orders of whoever sent them" if foreign else "only orders that the strategies sent"
+        return f", {whose}" + (", keeping what only protects" if "keep_protective" in self.spares else "")
 
     def _latch_set(self, data: dict[str, Any]) -> str:
         if not data["error"]:
-            return ""
+            return "the latch is written after all" if self.notes else ""
         self.notes.append(f"latch not written ({data['error']}): {data['fallback']}")
         return self.notes[-1]
 
@@ -118,7 +141,8 @@ class Report:
         row.update({name: value for name, value in data.items() if name in row})
         standing = f" [{', '.join(row['standing'][:5])}{' …' * (len(row['standing']) > 5)}]" if row["standing"] else ""
         held = f" [{', '.join(row['positions'])}]" if row["positions"] else ""
-        return f"{row['verdict']:<9} {data['venue']}: {row['why']}{standing}{held}"
+        kept = f" [kept: {'; '.join(row['kept'])}]" if row["kept"] else ""
+        return f"{row['verdict']:<9} {data['venue']}: {row['why']}{standing}{held}{kept}"
 
 
 _NOTHING = "nothing sent yet"
@@ -130,6 +154,7 @@ def _nothing_yet() -> dict[str, Any]:
         "why": _NOTHING,
         "standing": [],
         "positions": [],
+        "kept": [],
         "t_blocked": 0,
         "t_flat": 0,
         "t_verified": 0,

@@ -1,7 +1,9 @@
 """The wire form of a pull: one JSON line over `cord.sock`. It is frozen: any console can stop any guard's desk.
 
 Client: `{"v":1,"pull":{"id","level","scope","reason","actor","origin","made","deadline"}}`, where `made` is UTC ns and
-`deadline` CLOCK_BOOTTIME ns, after which the other hand has done it and the guard must not. Guard: `{"v":1,"heard":id}`
+`deadline` CLOCK_BOOTTIME ns, after which the other hand has done it and the guard must not; besides, where they are
+wanted, `"keep_protective":true` and `"own_only":true`. A guard that does not know one of these cancels more than was
+asked for, which is safe, and its `pulled` event says what it did. Guard: `{"v":1,"heard":id}`
 at once, then `{"v":1,"event":{"kind","data"}}` for whatever becomes of the pull and `{"v":1,"beat":n}` every second;
 or `{"v":1,"refused":"why"}`.
 
@@ -13,6 +15,7 @@ import time
 
 ANSWER_WITHIN_NS = 250_000_000
 BEAT_SECONDS = 1.0
+SPARES = ("keep_protective", "own_only")
 
 
 def new_id() -> str:
@@ -41,9 +44,13 @@ def plain(text: str) -> str:
 
 
 class PullRequest:
-    """A pull somebody wants. `level` and `scope` are their written forms (`L3`, `desk`); `made` is UTC ns."""
+    """A pull somebody wants. `level` and `scope` are their written forms (`L3`, `desk`); `made` is UTC ns. With
+    `keep_protective` orders stay that can do nothing but reduce a position, with `own_only` those that the strategies
+    did not send."""
 
-    __slots__ = ("actor", "deadline", "id", "level", "made", "origin", "reason", "scope")
+    __slots__ = (
+        "actor", "deadline", "id", "keep_protective", "level", "made", "origin", "own_only", "reason", "scope",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -56,6 +63,8 @@ class PullRequest:
         id: str = "",  # noqa: A002 - it is what the wire calls it
         made: int = 0,
         deadline: int = 0,
+        keep_protective: bool = False,
+        own_only: bool = False,
     ) -> None:
         self.id = id or new_id()
         self.level = level
@@ -65,9 +74,16 @@ class PullRequest:
         self.origin = origin
         self.made = made or time.time_ns()
         self.deadline = deadline or time.clock_gettime_ns(time.CLOCK_BOOTTIME) + ANSWER_WITHIN_NS
+        self.keep_protective = keep_protective
+        self.own_only = own_only
 
     def __repr__(self) -> str:
         return f"PullRequest({self.id} {self.level} {self.scope} by {self.actor})"
+
+    @property
+    def spares(self) -> tuple[str, ...]:
+        """What this pull is to leave standing, by the names that the wire has for it."""
+        return tuple(name for name in SPARES if getattr(self, name))
 
     def line(self) -> bytes:
         """The request as it goes over the socket."""
@@ -75,6 +91,7 @@ class PullRequest:
             f'"{name}":{quote(getattr(self, name))}' for name in ("id", "level", "scope", "reason", "actor", "origin")
         ]
         fields = [*texts, f'"made":{self.made}', f'"deadline":{self.deadline}']
+        fields += [f'"{name}":true' for name in self.spares]
         return ('{"v":1,"pull":{' + ",".join(fields) + "}}\n").encode()
 
 
@@ -106,9 +123,14 @@ def parse(line: bytes) -> PullRequest:
         request = PullRequest(
             level=Level(pull["level"]).value,
             scope=str(Scope.parse(pull["scope"])),
-            **{name: str(pull.get(name, "")) for name in ("reason", "actor", "origin", "id")},
+            reason=str(pull.get("reason", "")),
+            actor=str(pull.get("actor", "")),
+            origin=str(pull.get("origin", "")),
+            id=str(pull.get("id", "")),
             made=int(pull["made"]),
             deadline=int(pull["deadline"]),
+            keep_protective=pull.get("keep_protective") is True,
+            own_only=pull.get("own_only") is True,
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a pull: {error!r}") from None

@@ -5,30 +5,42 @@ from decimal import Decimal
 
 from console.cord.forms import Row
 from console.cord.look import Look
-from console.cord.plan import order_in, position_in
+from console.cord.plan import covers_account, in_bulk, order_in, position_in
 from console.cord.request import PullRequest
-from console.desk.pull import Level, Scope, Verdict, normal_symbol
+from console.desk.protective import LINKED
+from console.desk.pull import Level, Scope, Verdict, normal_symbol, strategy_of
 
 GRACE = 2.0
 CLOSES_EXPIRE = 600.0
 
 
 class Task:
-    """An `adopted` task was begun by a hand that is gone. `started` and `quiet_from` are monotonic
-    seconds. The three times are UTC ns, 0 until proven, and go back to 0 when a later look disproves them."""
+    """An `adopted` task was begun by a hand that is gone. `strategies` are the desk's, by whose names their orders are
+    known. `started` and `quiet_from` are monotonic seconds. The three times are UTC ns, 0 until proven, and go back to
+    0 when a later look disproves them."""
 
-    def __init__(self, request: PullRequest, venue: str, quiet: float, started: float) -> None:
+    def __init__(
+        self,
+        request: PullRequest,
+        venue: str,
+        quiet: float,
+        started: float,
+        strategies: frozenset[str] = frozenset(),
+    ) -> None:
         self.request = request
         self.adopted = False
         self.venue = venue
         self.level = Level(request.level)
         self.scope = Scope.parse(request.scope)
+        self.in_bulk = in_bulk(request)
+        self.strategies = strategies
         self.quiet = quiet
         self.started = started
         self.verdict = Verdict.REQUESTED
         self.why = "sent, not answered yet"
         self.standing: tuple[str, ...] = ()
         self.positions: tuple[str, ...] = ()
+        self.kept: tuple[str, ...] = ()
         self.refused: dict[str, str] = {}
         self.quiet_from: float | None = None
         self.quiet_why = ""
@@ -39,11 +51,17 @@ class Task:
 
     @classmethod
     def adopt(
-        cls, request: PullRequest, venue: str, quiet: float, started: float, proven: "tuple[int, int, int] | None"
+        cls,
+        request: PullRequest,
+        venue: str,
+        quiet: float,
+        started: float,
+        strategies: frozenset[str],
+        proven: "tuple[int, int, int] | None",
     ) -> "Task":
         """A task that another hand began. `proven` are its three times where it was verified: then it is watched on,
         and not proven anew."""
-        task = cls(request, venue, quiet, started)
+        task = cls(request, venue, quiet, started, strategies)
         task.adopted = True
         if proven is not None:
             task.t_blocked, task.t_flat, task.t_verified = proven
@@ -53,7 +71,11 @@ class Task:
 
     @property
     def _proof(self) -> str:
-        return f"nothing open, {self.quiet:g} s without a new order or fill"
+        return f"{self._nothing_open}, {self.quiet:g} s without a new order or fill"
+
+    @property
+    def _nothing_open(self) -> str:
+        return f"nothing open but {len(self.kept)} kept to protect" if self.kept else "nothing open"
 
     @property
     def verified(self) -> bool:
@@ -62,7 +84,12 @@ class Task:
     @property
     def needs_positions(self) -> bool:
         """L3 alone is judged without them: a venue that can not list positions has still proven its orders gone."""
-        return self.level is not Level.L3
+        return self.level is not Level.L3 or self.request.keep_protective
+
+    @property
+    def may_suspend(self) -> bool:
+        """Whether the venue's account may be suspended for this pull: that stops everybody's new orders."""
+        return self.level.cancels and covers_account(self.scope) and not self.request.own_only
 
     @property
     def quiet_runs(self) -> bool:
@@ -77,16 +104,29 @@ class Task:
     @property
     def shown(self) -> tuple[object, ...]:
         """What a verdict record would say; a new record is due when this changes."""
-        return (self.verdict, self.why, self.standing, self.positions, self.t_blocked, self.t_flat, self.t_verified)
+        times = (self.t_blocked, self.t_flat, self.t_verified)
+        return (self.verdict, self.why, self.standing, self.positions, self.kept, *times)
 
     def closes_expired(self, now: float) -> bool:
         return now - self.started > CLOSES_EXPIRE
 
     def orders_to_cancel(self, look: Look, own: frozenset[str]) -> list[Row]:
-        """Open orders in scope that this pull wants gone. The cord's own closes are not."""
-        if not self.level.cancels:
-            return []
-        return [row for row in look.open if row.id not in own and self._covers(row)]
+        """Open orders that may be cancelled now: the standing ones, but those that may prove to protect."""
+        spared = look.keeping.doubted if self.request.keep_protective else frozenset()
+        return [row for row in self.orders_standing(look, own) if row.id not in spared]
+
+    def orders_standing(self, look: Look, own: frozenset[str]) -> list[Row]:
+        """Open orders in scope that this pull wants gone. The cord's own closes are not, nor what it keeps."""
+        kept = {row.id for row in self.orders_kept(look)}
+        return [row for row in self._open(look) if row.id not in own and row.id not in kept]
+
+    def orders_kept(self, look: Look) -> list[Row]:
+        """Open orders in scope that are proven to protect, where this pull keeps those."""
+        kept = look.keeping.kept if self.request.keep_protective else frozenset()
+        return [row for row in self._open(look) if row.id in kept]
+
+    def _open(self, look: Look) -> list[Row]:
+        return [row for row in look.open if self._covers(row)] if self.level.cancels else []
 
     def positions_to_close(self, look: Look) -> dict[str, Decimal]:
         if not self.level.flattens:
@@ -102,9 +142,10 @@ class Task:
         """Take a complete look into account. `own` are the cord's own closing orders, `waiting_for` strategies that
         have not acknowledged their gate (L1/L2), `note` what explains that something still stands."""
         restless = self._restless(look, own)
-        standing = self.orders_to_cancel(look, own)
+        standing = self.orders_standing(look, own)
         positions = self.positions_to_close(look)
         self.standing = tuple(row.id for row in standing)
+        self.kept = tuple(_kept(row) for row in self.orders_kept(look))
         self.positions = tuple(f"{symbol} {qty.normalize():f}" for symbol, qty in sorted(positions.items()))
         self.refused = {order: why for order, why in self.refused.items() if order in self.standing}
         self._times(look, standing, positions)
@@ -120,6 +161,8 @@ class Task:
         """Whether an order or a fill falls into the scope. A fill of an order that nobody here saw may be anybody's."""
         if row.client is None:
             return self.scope.kind == "strategy" or order_in(self.scope, symbol=row.symbol, client_order_id="")
+        if self.request.own_only and strategy_of(row.client) not in self.strategies and row.order_class not in LINKED:
+            return False  # a leg bears an id of the venue's making: it may be a strategy's
         return order_in(self.scope, symbol=row.symbol, client_order_id=row.client)
 
     def _restless(self, look: Look, own: frozenset[str]) -> str:
@@ -155,17 +198,22 @@ class Task:
         if restless:
             self._restart_quiet(now, restless)
         elif self.quiet_from is None:
-            self._restart_quiet(look.since, "nothing open")
+            self._restart_quiet(look.since, self._nothing_open)
         quiet_from = self.quiet_from if self.quiet_from is not None else now
         if look.begun - quiet_from < self.quiet:
             self.t_verified = 0
-            self.verdict, self.why = Verdict.REQUESTED, f"nothing open, {self.quiet:g} s of quiet to prove"
+            self.verdict, self.why = Verdict.REQUESTED, f"{self._nothing_open}, {self.quiet:g} s of quiet to prove"
             return
         self.t_verified = self.t_verified or look.ts
         self.verdict, self.why = Verdict.VERIFIED, self._proof
 
     def _restart_quiet(self, at: float | None, why: str) -> None:
         self.quiet_from, self.quiet_why = at, why
+
+
+def _kept(row: Row) -> str:
+    """An order by its id, and what it does."""
+    return f"{row.id} {row.side} {row.qty} {row.symbol} {row.type}"
 
 
 def _enters(row: Row, positions: dict[str, Decimal]) -> bool:

@@ -25,10 +25,11 @@ from console.cord.request import BEAT_SECONDS, PullRequest, parse
 from console.cord.task import Task
 from console.cord.worker import Acknowledged
 from console.desk.chain import dumps
-from console.desk.pull import Scope
 
 LONGEST_LINE = 64 * 1024
 LONGEST_BACKLOG = 1024 * 1024
+MOST_LISTENERS = 128
+"""A process has about a thousand open files, and the venues need theirs."""
 
 
 def _name_of(uid: int) -> str:
@@ -99,7 +100,7 @@ class CordThread(threading.Thread):
 
     def pull(self, request: PullRequest) -> str:
         """Pull from inside this process, on the calling thread. Returns "" or why this desk can not be pulled so."""
-        if refusal := self.plan.refusal(request.level, Scope.parse(request.scope)):
+        if refusal := self.plan.refusal(request):
             return refusal
         fired = self._executor.fire(request)
         self._executor.pull(request, fired)
@@ -139,12 +140,23 @@ class CordThread(threading.Thread):
                     self._say(listener, dumps({"v": 1, "beat": beats}))
 
     def _accept(self, listening: Any) -> None:
-        with contextlib.suppress(OSError):
+        try:
             connection, _ = listening.accept()
             listener = _Listener(connection)
             self._listeners[connection.fileno()] = listener
             self._selector.register(connection, selectors.EVENT_READ, listener)
             self._hear(listener)  # a pull comes in one piece, mostly with the connection
+        except OSError:  # no file is left to open, perhaps, and somebody waits at the door
+            self._make_room(1)
+        self._make_room(len(self._listeners) - MOST_LISTENERS)
+
+    def _make_room(self, places: int) -> None:
+        """Send away who came longest ago: first of those that said nothing, then of those that listen to their pull,
+        which they will see through themselves."""
+        if places > 0:
+            waiting = sorted(self._listeners.values(), key=lambda listener: bool(listener.pull))
+            for listener in waiting[:places]:
+                self._drop(listener)
 
     def _hear(self, listener: _Listener) -> None:
         """Whatever comes in may cost its sender the connection (and send it to its own hand), never this thread."""
@@ -177,7 +189,7 @@ class CordThread(threading.Thread):
         except ValueError as error:
             self._say(listener, dumps({"v": 1, "refused": str(error)}))
             return
-        refusal = self.plan.refusal(request.level, Scope.parse(request.scope))
+        refusal = self.plan.refusal(request)
         late_ms = (heard_at - request.deadline) // 1_000_000
         if heard_at > request.deadline:
             refusal = f"heard {late_ms} ms too late: the other hand has done it"

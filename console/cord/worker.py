@@ -18,7 +18,6 @@ from console.cord.http import HttpError, Wire
 from console.cord.keys import KeyFileError
 from console.cord.lock import CordLock
 from console.cord.look import Look, Watch
-from console.cord.plan import covers_account
 from console.cord.task import Task
 
 WARM_SECONDS = 20.0
@@ -208,7 +207,7 @@ class VenueWorker(threading.Thread):
         sent."""
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
-        if task.adopted or not (task.level.cancels and covers_account(task.scope) and self.hand.can("cancel_all")):
+        if task.adopted or not (task.in_bulk and self.hand.can("cancel_all")):
             return False
         if self._held:
             task.blind("does not answer: it asked to wait")
@@ -265,6 +264,8 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
+        elif self._watch.listed is not None and (standing := self._standing(self._watch.listed)):
+            self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
         for task in self._tasks.values():
@@ -275,7 +276,7 @@ class VenueWorker(threading.Thread):
     @property
     def _may_bulk(self) -> bool:
         """Whether the bulk cancel takes nothing but what some pull wants gone; a close of ours would go with it."""
-        covering = any(task.level.cancels and covers_account(task.scope) for task in self._tasks.values())
+        covering = any(task.in_bulk for task in self._tasks.values())
         return covering and self.hand.can("cancel_all") and not self._closes.under_way
 
     def _standing(self, look: Look) -> dict[str, Row]:
@@ -303,6 +304,8 @@ class VenueWorker(threading.Thread):
             if outcome.retry_after:
                 self._hold_until = time.monotonic() + outcome.retry_after
                 return
+        if len(standing) > SINGLE_CANCELS:
+            self._pause = QUICKEST  # there is more to do at once
 
     def _cancel_all(self) -> None:
         self._bulk_attempts += 1
@@ -359,7 +362,7 @@ class VenueWorker(threading.Thread):
     def _suspend_where_due(self) -> None:
         """Afterwards, never before: a suspended venue takes no closes either. A new order makes it due again: then the
         suspension is not there, whoever took it away."""
-        tasks = [task for task in self._tasks.values() if covers_account(task.scope) and task.level.cancels]
+        tasks = [task for task in self._tasks.values() if task.may_suspend]
         due = self._lifted or any(task.suspend_due for task in tasks)
         if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
             return
@@ -444,6 +447,7 @@ class VenueWorker(threading.Thread):
                     "why": task.why,
                     "standing": list(task.standing),
                     "positions": list(task.positions),
+                    "kept": list(task.kept),
                     "t_blocked": task.t_blocked,
                     "t_flat": task.t_flat,
                     "t_verified": task.t_verified,

@@ -23,15 +23,16 @@ class Share(Plain, frozen=True):
 class VenueBlast(Plain, frozen=True):
     """What lies in scope at one venue. `unknown` says which read failed: the counts are then only what was last seen.
 
-    `orders` would be cancelled, `untouched` would stay; `foreign` ones among the former were not sent by one of the
-    desk's strategies (`foreign_since` is when the oldest was made, by the venue's clock), `protective` ones can only
-    reduce a position, and `naked` are the symbols that would lose those. Positions are those of the account, of the
-    symbols, or of the symbols that the strategies trade. Money in the account's currency; `as_of` is the older of both
-    reads."""
+    `orders` would be cancelled, `spared` would stay though they are in scope, `untouched` are outside of it. `foreign`
+    ones in scope were not sent by one of the desk's strategies (`foreign_since` is when the oldest was made, by the
+    venue's clock), `protective` ones can only reduce a position, and `naked` are the symbols that would lose those.
+    Positions are those of the account, of the symbols, or of the symbols that the strategies trade. Money in the
+    account's currency; `as_of` is the older of both reads."""
 
     venue: str
     account: str
     orders: int
+    spared: int
     untouched: int
     foreign: int
     foreign_since: int
@@ -47,11 +48,13 @@ class VenueBlast(Plain, frozen=True):
 
 
 class Blast(Plain, frozen=True):
-    """`disables` are the strategies that an L2 would disable."""
+    """`disables` are the strategies that an L2 would disable; `keep_protective` and `own_only` as the pull has them."""
 
     scope: str
     venues: tuple[VenueBlast, ...]
     disables: tuple[str, ...] = ()
+    keep_protective: bool = False
+    own_only: bool = False
 
     @property
     def foreign(self) -> int:
@@ -109,55 +112,69 @@ def strategies_in(infos: Iterable[StrategyInfo], scope: Scope) -> tuple[Strategy
     )
 
 
-def refusals(state: DeskState, scope: Scope) -> dict[Level, str]:
+def refusals(state: DeskState, scope: Scope, *, own_only: bool = False) -> dict[Level, str]:
     """The levels that this scope can not be pulled at, and why not."""
     refused = {}
     if scope.kind == "strategy" and state.netted:
         refused[Level.L4] = "strategies net in one account: closing one’s share could flip the rest"
+    elif own_only and scope.takes_foreign:
+        refused[Level.L4] = "while o leaves others’ orders, positions can not be closed"
     if not strategies_in(_infos(state), scope):
         refused[Level.L2] = "no strategy trades here"
     return refused
 
 
-def blast(state: DeskState, scope: Scope) -> Blast:
-    """What a pull of this scope reaches."""
+def blast(state: DeskState, scope: Scope, *, keep_protective: bool = False, own_only: bool = False) -> Blast:
+    """What a pull of this scope reaches, at L3 with what it is to leave."""
     inside = strategies_in(_infos(state), scope)
     traded = frozenset(normal_symbol(symbol) for info in inside for symbol in info.symbols)
     trades_at = {info.venue for info in inside}
     reached = tuple(
-        _at(state, row, scope, traded)
+        _at(state, row, scope, traded, keep_protective=keep_protective, own_only=own_only)
         for name, row in state.venues.items()
         if (name in trades_at if scope.kind == "strategy" else scope.kind == "symbol" or scope.touches(venue=name))
     )
-    return Blast(scope=str(scope), venues=reached, disables=tuple(info.name for info in inside))
+    return Blast(
+        scope=str(scope),
+        venues=reached,
+        disables=tuple(info.name for info in inside),
+        keep_protective=keep_protective,
+        own_only=own_only,
+    )
 
 
 def _infos(state: DeskState) -> tuple[StrategyInfo, ...]:
     return tuple(row.info for row in state.strategies.values())
 
 
-def _at(state: DeskState, row: VenueState, scope: Scope, traded: frozenset[str]) -> VenueBlast:
+def _at(
+    state: DeskState, row: VenueState, scope: Scope, traded: frozenset[str], *, keep_protective: bool, own_only: bool
+) -> VenueBlast:
     ours = {name: strategy for name, strategy in state.strategies.items() if strategy.info.venue == row.info.name}
-    orders = [
+    inside = [
         order
         for order in row.orders
         if scope.takes_order(symbol=normal_symbol(order.symbol), client_order_id=order.client_order_id)
     ]
     held = {normal_symbol(position.symbol): position for position in row.positions if position.qty}
     held = {symbol: position for symbol, position in held.items() if _concerns(scope, symbol, traded)}
-    guarding = [order for order in orders if order.protective]
-    strangers = [order for order in orders if _foreign(order, ours)]
+    guarding = [order for order in inside if order.protective]
+    strangers = [order for order in inside if _foreign(order, ours)]
+    spared = {order.id for order in (*(guarding if keep_protective else ()), *(strangers if own_only else ()))}
+    orders = [order for order in inside if order.id not in spared]
+    lost = {normal_symbol(order.symbol) for order in guarding if order.id not in spared}
     gross, net = _worth(held.values())
     return VenueBlast(
         venue=row.info.name,
         account=row.info.account,
         orders=len(orders),
-        untouched=len(row.orders) - len(orders),
+        spared=len(spared),
+        untouched=len(row.orders) - len(inside),
         foreign=len(strangers),
         foreign_since=min((order.created for order in strangers), default=0),
         protective=len(guarding),
         positions=len(held),
-        naked=tuple(sorted({normal_symbol(order.symbol) for order in guarding} & set(held))),
+        naked=tuple(sorted(lost & set(held))),
         gross=gross,
         net=net,
         as_of=min(row.orders_as_of, row.positions_as_of),
@@ -199,5 +216,5 @@ def _worth(positions: Iterable[Position]) -> tuple[Decimal, Decimal]:
 
 
 def _foreign(order: Order, ours: Iterable[str]) -> bool:
-    """A protective leg carries an id of the venue's making, not of a stranger's."""
-    return not order.protective and strategy_of(order.client_order_id) not in ours
+    """A leg of a bracket or a pair carries an id of the venue's making, which may stand for a strategy's order."""
+    return not order.order_class and strategy_of(order.client_order_id) not in ours

@@ -78,9 +78,12 @@ def person_line(person: Person) -> str:
 
 class Standing:
     """What is known to stand at one venue. `orders` are ids with what is known of each (`sell 5 SPY`, or nothing);
-    `as_seen` says of when they are where that is not now."""
+    `as_seen` says of when they are where that is not now. `kept` is left standing on purpose: ids with what each does;
+    `keep_protective` and `own_only` as the pull had them."""
 
-    __slots__ = ("account", "as_seen", "desk", "orders", "positions", "verdict")
+    __slots__ = (
+        "account", "as_seen", "desk", "keep_protective", "kept", "orders", "own_only", "positions", "verdict",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,6 +94,9 @@ class Standing:
         orders: Sequence[tuple[str, str]] = (),
         positions: Sequence[str] = (),
         as_seen: str = "",
+        kept: Sequence[str] = (),
+        keep_protective: bool = False,
+        own_only: bool = False,
     ) -> None:
         self.desk = desk
         self.account = account
@@ -98,6 +104,9 @@ class Standing:
         self.orders = orders
         self.positions = positions
         self.as_seen = as_seen
+        self.kept = kept
+        self.keep_protective = keep_protective
+        self.own_only = own_only
 
 
 def what_to_say(level: Level, scope: Scope, at: Standing) -> list[str]:
@@ -119,7 +128,7 @@ def what_to_say(level: Level, scope: Scope, at: Standing) -> list[str]:
 
 
 def _orders(level: Level, scope: Scope, at: Standing) -> list[str]:
-    told = [_ask(scope)] if level.cancels else []
+    told = [_ask(scope), *_leave(at)] if level.cancels else []
     if at.orders:
         few = "1 order" if len(at.orders) == 1 else f"{len(at.orders)} orders"
         told.append(f"{at.as_seen or 'Still open'}: {few}.")
@@ -137,6 +146,19 @@ def _ask(scope: Scope) -> str:
     if scope.covers_account:
         return "Cancel all open orders of this account."
     return f"Cancel all open orders {_in(scope)}."
+
+
+def _leave(at: Standing) -> list[str]:
+    """What the pull was to leave standing: on the telephone, too."""
+    told = []
+    if at.own_only:
+        told.append("Only those that our programs sent: leave what was entered by hand.")
+    if at.keep_protective:
+        told.append("Leave the stop orders that only reduce a position.")
+    told += [f"  keep {order}" for order in at.kept[:READ_ALOUD]]
+    if len(at.kept) > READ_ALOUD:
+        told.append(f"  and {len(at.kept) - READ_ALOUD} more")
+    return told
 
 
 def _in(scope: Scope) -> str:

@@ -86,7 +86,8 @@ class Position(Plain, frozen=True):
 
 class Order(Plain, frozen=True):
     """An open or closed order at a venue. `side` is buy or sell, `status` the venue's word, `created` its own clock.
-    `legs` are the ids of the orders that the venue made to go with it (a bracket), where it says so."""
+    `order_class` is bracket, oco or oto where it is linked to others, and `legs` are the ids of the orders that the
+    venue made to go with it, where it says so."""
 
     id: str
     client_order_id: str
@@ -101,6 +102,7 @@ class Order(Plain, frozen=True):
     stop_price: Decimal | None = None
     time_in_force: str = ""
     protective: bool = False
+    order_class: str = ""
     legs: tuple[str, ...] = ()
 
 
@@ -229,7 +231,8 @@ class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
 
 class Pulled(Event, frozen=True, tag="pulled"):
     """The cord was pulled. `origin` is console, cli, http, signal, trigger or drill; `hand` is guard or direct. `made`
-    is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record."""
+    is UTC ns, 0 for the time of the record: one that only the latch told of is older than its record. With
+    `keep_protective` orders stay that can only reduce a position, with `own_only` those that no strategy sent."""
 
     pull: str
     level: str
@@ -239,8 +242,9 @@ class Pulled(Event, frozen=True, tag="pulled"):
     hand: str
     venues: tuple[str, ...]
     quiet_seconds: int = 60
-    foreign: bool = True
     made: int = 0
+    keep_protective: bool = False
+    own_only: bool = False
 
 
 class TriggerFired(Event, frozen=True, tag="trigger_fired"):
@@ -325,8 +329,9 @@ class QuietRestarted(Event, frozen=True, tag="quiet_restarted"):
 
 
 class VenueVerdict(Event, frozen=True, tag="venue_verdict"):
-    """What one venue has proven so far. `standing` are open order ids in scope, `positions` what is not yet flat;
-    the three times are UTC ns, 0 until reached: no open order, no position (L4), quiet for the whole interval."""
+    """What one venue has proven so far. `standing` are open order ids in scope, `positions` what is not yet flat,
+    `kept` the orders that are left to protect, by id and with what they do. The three times are UTC ns, 0 until
+    reached: no open order, no position (L4), quiet for the whole interval."""
 
     pull: str
     venue: str
@@ -334,6 +339,7 @@ class VenueVerdict(Event, frozen=True, tag="venue_verdict"):
     why: str
     standing: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     t_blocked: int = 0
     t_flat: int = 0
     t_verified: int = 0
@@ -456,9 +462,11 @@ class DrillDone(Event, frozen=True, tag="drill_done"):
 
 
 class GuardBeat(Sample, frozen=True, tag="guard_beat"):
-    """The guard is alive; `lag_ms` is how late its event loop ran."""
+    """The guard is alive; `lag_ms` is how late its event loop ran, `trouble` what of the desk's files it can not write
+    or read, a sentence each."""
 
     lag_ms: int = 0
+    trouble: tuple[str, ...] = ()
 
 
 class Heartbeat(Sample, frozen=True, tag="heartbeat"):

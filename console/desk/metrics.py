@@ -155,9 +155,11 @@ class HeartbeatP95:
         value = percentile(recent[-1] if len(recent[-1]) >= 5 else [ms for beats in recent for ms in beats], 0.95)
         said = "over 1 s" if math.isinf(value) else f"{value:.0f} ms"
         least = PENDING if value > self.threshold_ms else OK
-        if streak or least != OK:
-            said = f"p95 {said}: {name}"
-        return Reading(value, f"{said}{over}", self._beats[name], streak, least)
+        if least != OK:
+            said = f"p95 {said}: {name}{over}"
+        elif streak:
+            said = f"{said} now: {name} was{over[1:]}"
+        return Reading(value, said, self._beats[name], streak, least)
 
     def _streak(self, minutes: deque[tuple[int, list[float]]], current: int) -> int:
         """Full minutes in a row that were over, counted back from the last full one."""

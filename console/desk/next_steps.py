@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from console.desk.call import brokers_desk
 from console.desk.events import Plain
 from console.desk.moment import Moment
-from console.desk.pull import Verdict, normal_symbol
+from console.desk.pull import Scope, Verdict, normal_symbol
 from console.desk.reconcile import Break, ComparedPosition, Comparison
 from console.desk.state import PullState
 from console.desk.timeline import some
@@ -56,17 +56,23 @@ def _pull(moment: Moment, pull: PullState) -> Iterator[Step]:
     if not pull.reason:
         which = f"{pull.level} {pull.scope} at {clock(pull.at)}"
         yield Step(tone="calm", what="Write down why the cord was pulled", why=which, key="v")
-    if pull.level.cancels and not pull.level.flattens:
-        held = sum(
-            bool(position.qty)
-            for venue in pull.venues
-            if venue in moment.state.venues
-            for position in moment.state.venues[venue].positions
-        )
-        if held:
-            held_text = f"{count(held, 'position stands', 'positions stand')} open"
-            yield Step(tone="warn", what="Hold, or flatten with K 4", why=held_text, key="K")
-    if pull.verdict is Verdict.VERIFIED and pull.reason:
+
+
+def _held(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    """What a pull without a flattening one beside it left open."""
+    pulls = [pull for pull in moment.state.pulls.values() if pull.level.cancels]
+    flat = [pull for pull in pulls if pull.level.flattens and Scope.parse(pull.scope).covers_account]
+    flattened = {name for pull in flat for name in pull.venues}
+    halted = {name for pull in pulls for name in pull.venues} - flattened
+    venues = [row for name, row in moment.state.venues.items() if name in halted]
+    held = sum(bool(position.qty) for row in venues for position in row.positions)
+    if held:
+        held_text = f"{count(held, 'position stands', 'positions stand')} open"
+        yield Step(tone="warn", what="Hold, or flatten with K 4", why=held_text, key="K")
+
+
+def _proven(moment: Moment, comparison: Comparison) -> Iterator[Step]:
+    if any(pull.verdict is Verdict.VERIFIED and pull.reason for pull in moment.state.pulls.values()):
         yield Step(tone="good", what="Find the cause, then the way back", why="the stop is proven", key="u")
 
 
@@ -148,6 +154,8 @@ def _lessened(row: ComparedPosition) -> bool:
 _SOURCES: tuple[Callable[[Moment, Comparison], Iterator[Step]], ...] = (
     _guard,
     _pulls,
+    _held,
+    _proven,
     _size,
     _venues,
     _monitors,

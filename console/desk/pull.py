@@ -139,6 +139,11 @@ class Scope:
         """Whether the pull takes everything in an account, whoever sent it."""
         return self.kind in ("desk", "venue")
 
+    @property
+    def takes_foreign(self) -> bool:
+        """Whether orders that the strategies did not send fall into the scope."""
+        return self.kind != "strategy"
+
     def takes_order(self, *, symbol: str, client_order_id: str) -> bool:
         """Whether an order (at a venue that the scope reaches) falls into the scope."""
         return self.covers_account or self.touches(strategy=strategy_of(client_order_id), symbol=symbol)
@@ -146,6 +151,12 @@ class Scope:
     def takes_position(self, symbol: str) -> bool:
         """Whether a position falls into the scope. A strategy's share of a netted position never does."""
         return self.covers_account or (self.kind == "symbol" and normal_symbol(symbol) in self.names)
+
+
+def spared_text(*, keep_protective: bool, own_only: bool) -> str:
+    """What a pull leaves standing on purpose, in words; empty for nothing."""
+    told = ["keeps what protects"] * keep_protective + ["touches only the strategies’ orders"] * own_only
+    return " and ".join(told)
 
 
 def strategy_of(client_order_id: str) -> str:

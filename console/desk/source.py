@@ -45,7 +45,10 @@ class Cord(Protocol):
     """What a screen may do to the desk: pull. Thread-safe, returns at once, never raises; what became of the pull
     comes back as events of the Source, and as sentences for a terminal with no running screen."""
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
-        """Pull now and return the pull's id. The guard is asked first; without an answer in 250 ms the cancels leave
-        from here."""
+    def pull(
+        self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False
+    ) -> str:
+        """Pull now and return the pull's id. Below L4 `keep_protective` leaves the orders that can only reduce a
+        position, and `own_only` those that the strategies did not send. The guard is asked first; without an answer in
+        250 ms the cancels leave from here."""
         ...

@@ -107,6 +107,7 @@ class VenuePull(Plain, frozen=True):
     since: int = 0
     standing: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     sent_at: int = 0
     sent: int = 0
     answered: int = 0
@@ -143,7 +144,8 @@ class PullState(Plain, frozen=True):
     hand: str
     at: int
     quiet_seconds: int
-    foreign: bool
+    keep_protective: bool
+    own_only: bool
     venues: dict[str, VenuePull]
     latch_error: str = ""
     evidence: ev.EvidenceTaken | None = None
@@ -157,6 +159,11 @@ class PullState(Plain, frozen=True):
     def proving(self) -> tuple[VenuePull, ...]:
         """The venues that have to prove that they stopped: one that is gone for good can not."""
         return tuple(venue for venue in self.venues.values() if not venue.retired)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether orders are touched that the strategies did not send."""
+        return Scope.parse(self.scope).takes_foreign and not self.own_only
 
     @property
     def blocked_at(self) -> int:
@@ -238,6 +245,7 @@ class DeskState(Plain, frozen=True):
     guard_started: int = 0
     guard_stopped: str = ""
     guard_beat: int = 0
+    trouble: tuple[str, ...] = ()
     heads: dict[str, int] = {}
 
     @property
@@ -361,7 +369,7 @@ def _guard_stopped(state: DeskState, record: Record, event: ev.GuardStopped) -> 
 
 
 def _guard_beat(state: DeskState, record: Record, event: ev.GuardBeat) -> DeskState:
-    changed: DeskState = _with(state, guard_beat=record.ts)
+    changed: DeskState = _with(state, guard_beat=record.ts, trouble=event.trouble)
     return changed
 
 
@@ -473,7 +481,8 @@ def _pulled(state: DeskState, record: Record, event: ev.Pulled) -> DeskState:
         hand=event.hand,
         at=made if known is None else min(known.at, made),
         quiet_seconds=event.quiet_seconds,
-        foreign=event.foreign,
+        keep_protective=event.keep_protective,
+        own_only=event.own_only,
         venues=venues,
         evidence=None if known is None else known.evidence,
     )
@@ -660,6 +669,7 @@ def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> 
         since=record.ts,
         standing=event.standing,
         positions=event.positions,
+        kept=event.kept,
         t_blocked=event.t_blocked,
         t_flat=event.t_flat,
         t_verified=event.t_verified,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.desk import events as ev
-from console.desk.pull import Verdict
+from console.desk.pull import Verdict, spared_text
 from console.desk.words import share
 
 
@@ -30,7 +30,9 @@ def some(items: tuple[str, ...], most: int = 3) -> str:
 def _pulled(record: ev.Record, event: ev.Pulled) -> tuple[str, str]:
     direct = " directly, without the guard" if event.hand == "direct" else ""
     reason = f" “{event.reason}”" if event.reason else ""
-    return "cord", f"K {event.level} {event.scope}{reason} by {record.actor} ({event.origin}){direct}"
+    spares = spared_text(keep_protective=event.keep_protective, own_only=event.own_only)
+    spares = f", {spares}" if spares else ""
+    return "cord", f"K {event.level} {event.scope}{spares}{reason} by {record.actor} ({event.origin}){direct}"
 
 
 def _answered(record: ev.Record, event: ev.CordAnswered) -> tuple[str, str]:

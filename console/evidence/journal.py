@@ -284,6 +284,20 @@ class _Position:
         self.offset, self.seq, self.head = self.offset + len(line), number, digest
         return told
 
+    def take_up(self, path: Path, line: bytes) -> dict[str, Any] | None:
+        """The object of a complete line behind damage, where it matches its own hash and is a later one; else None.
+        Either way the position is behind it."""
+        self.offset += len(line)
+        try:
+            claimed = msgspec.json.decode(line, type=dict[str, Any])
+            told, digest = chain.unseal(line, claimed["prev"], claimed["seq"], 0)
+        except (ValueError, KeyError, AttributeError):  # chain and msgspec errors are ValueErrors
+            return None
+        if told.get("writer") != path.stem or claimed["seq"] <= self.seq:
+            return None
+        self.seq, self.head = claimed["seq"], digest
+        return told
+
 
 def _record(path: Path, number: int, told: dict[str, Any]) -> Record:
     try:
@@ -322,9 +336,10 @@ def read(folder: Path) -> Iterator[Record]:
 class Tail:
     """Follows a folder of journals, from their first records on.
 
-    `problems` holds, by writer, where a file ceased to be a journal: its records up to there were delivered, and
-    nothing after them is. `unread` holds, by writer, why a file could not be read in the last poll: the others were,
-    and it is tried again.
+    `problems` holds, by writer, where a file was first found damaged: its records up to there were delivered, and those
+    behind that match their own hash, because no pull and no close among them may be forgotten; what stood between is
+    lost, and nobody knows what it said. `unread` holds, by writer, why a file could not be read in the last poll: the
+    others were, and it is tried again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -332,6 +347,15 @@ class Tail:
         self.problems: dict[str, JournalError] = {}
         self.unread: dict[str, OSError] = {}
         self._positions: dict[tuple[str, int], _Position] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """What of the journals is missing in what was delivered, a sentence each."""
+        broken = [
+            f"{name}.jsonl is damaged at line {at.line}, what stood there is not shown: {at.why}"
+            for name, at in self.problems.items()
+        ]
+        return [*broken, *(f"{name}.jsonl can not be read: {error.strerror}" for name, error in self.unread.items())]
 
     def poll(self) -> list[Record]:
         """What has appeared since the last poll, merged by (ts, writer, seq); empty where nothing has.
@@ -341,8 +365,6 @@ class Tail:
         found: list[Record] = []
         self.unread = {}
         for path in writers(self.folder):
-            if path.stem in self.problems:
-                continue
             try:
                 self._more(path, found)
             except FileNotFoundError:
@@ -360,12 +382,22 @@ class Tail:
             if position is None or status.st_size < position.offset:
                 position = self._positions[key] = _Position()
             file.seek(position.offset)
-            try:
-                for line in _lines(file):
-                    told = position.take(path, line)
-                    found.append(_record(path, position.seq, told))
-            except JournalError as error:
-                self.problems[path.stem] = error
+            for line in _lines(file):
+                record = self._taken(path, position, line)
+                if record is not None:
+                    found.append(record)
+
+    def _taken(self, path: Path, position: _Position, line: bytes) -> Record | None:
+        try:
+            told: dict[str, Any] | None = position.take(path, line)
+        except JournalError as error:
+            self.problems.setdefault(path.stem, error)
+            told = position.take_up(path, line)
+        try:
+            return None if told is None else _record(path, position.seq, told)
+        except JournalError as error:
+            self.problems.setdefault(path.stem, error)
+            return None
 
 
 # --- proving --------------------------------------------------------------------------------------------------------

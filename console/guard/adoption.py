@@ -11,8 +11,8 @@ from pathlib import Path
 
 from console.cord import latch
 from console.cord.executor import Inherited
-from console.cord.plan import Plan, covers_account
-from console.cord.request import PullRequest
+from console.cord.plan import Plan
+from console.cord.request import SPARES, PullRequest
 from console.desk.events import CordAnswered, CordSent, Pulled, Record
 from console.desk.pull import Scope, Verdict
 from console.desk.state import DeskState, PullState
@@ -54,6 +54,8 @@ class Closes:
             origin=pull.origin,
             id=pull.id,
             made=pull.at,
+            keep_protective=pull.keep_protective,
+            own_only=pull.own_only,
         )
         age = max(0, now - pull.at) / 1e9
         proven = {
@@ -101,8 +103,8 @@ def unheard(known: Container[str], plan: Plan, now: int) -> list[tuple[Pulled, s
                 hand="guard",
                 venues=plan.venues_in(scope),
                 quiet_seconds=max(1, int(plan.quiet)),
-                foreign=covers_account(scope),
                 made=made,
+                **{name: entry.get(name) is True for name in SPARES},
             )
             found.append((event, str(entry.get("actor") or "?")))
     return found

@@ -1,4 +1,4 @@
-"""Work that may hang (a disk, a frozen file system) done beside the event loop, on threads that keep nobody waiting."""
+"""What may hang (a disk, a frozen file system), awaited for so long and no longer."""
 
 import asyncio
 import threading
@@ -6,31 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-class Aside:
-    """One daemon thread that runs one job at a time. A job that is asked for while another runs replaces the one that
-    waits; nobody waits for any of them, and none keeps the process from ending."""
-
-    def __init__(self, name: str) -> None:
-        self._job: Callable[[], None] | None = None
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def ask(self, job: Callable[[], None]) -> None:
-        """Run `job` as soon as the one before is done. It must not raise."""
-        with self._wake:
-            self._job = job
-            self._wake.notify()
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._job is not None)
-                job, self._job = self._job, None
-            if job is not None:
-                job()
 
 
 async def beside(job: Callable[[], T], seconds: float | None) -> T:

@@ -1,7 +1,7 @@
 """What the guard's loop does at a pull, beside the cord: keep evidence, and disable strategies under an L2."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
 from adapters.base import Acked, StrategyHost, Venue
@@ -15,6 +15,8 @@ from console.guard.hub import Hub
 
 EVIDENCE_WITHIN_NS = 600_000_000_000
 """A pull older than this is not photographed any more: what is read now says nothing about then."""
+
+AGAIN_SECONDS = 2.0
 
 
 class AtPull:
@@ -31,8 +33,11 @@ class AtPull:
         hub.listeners.append(self._read)
 
     def recover(self, state: DeskState) -> None:
-        """Pulls that the journal left without evidence, if they are of this moment."""
+        """Pulls that the journal left without evidence, if they are of this moment; and strategies that an L2 has not
+        disabled yet."""
         for pull in state.pulls.values():
+            if pull.level is Level.L2:
+                self._spawn(self._disable(pull.id, Scope.parse(pull.scope), but=state.disabled))
             if pull.evidence is None and self._hub.clock() - pull.at < EVIDENCE_WITHIN_NS:
                 self._photograph(pull.id, pull.scope)
             else:
@@ -46,7 +51,7 @@ class AtPull:
         if isinstance(event, Pulled) and event.pull not in self._begun:
             self._photograph(event.pull, event.scope)
             if event.level == Level.L2.value:
-                self._spawn(self._disable(Scope.parse(event.scope)))
+                self._spawn(self._disable(event.pull, Scope.parse(event.scope)))
 
     def _photograph(self, pull: str, scope: str) -> None:
         self._begun.add(pull)
@@ -58,18 +63,23 @@ class AtPull:
             await take_evidence(pull, venues, self._hosts, str(self._hub.state.config_hash)),
         )
 
-    async def _disable(self, scope: Scope) -> None:
+    async def _disable(self, pull: str, scope: Scope, but: Collection[str] = ()) -> None:
         """Every strategy that trades in the scope; one host that hangs holds up no other."""
         infos = [row.info for row in self._hub.state.strategies.values()]
-        await asyncio.gather(
-            *(self._disable_one(info.name) for info in strategies_in(infos, scope) if info.name in self._hosts)
-        )
+        names = [info.name for info in strategies_in(infos, scope) if info.name in self._hosts and info.name not in but]
+        await asyncio.gather(*(self._disable_one(pull, name) for name in names))
 
-    async def _disable_one(self, name: str) -> None:
+    async def _disable_one(self, pull: str, name: str) -> None:
+        """Disabling reduces: it is asked for again for as long as the pull stands. The first failure is journaled."""
         answer = await self._hosts[name].enable(False)
-        what = "disabled" if isinstance(answer, Acked) else "could not be disabled"
-        detail = BY_CORD if isinstance(answer, Acked) else f"{answer}"
-        self._hub.journal(StrategyChanged(strategy=name, what=what, detail=detail))
+        if not isinstance(answer, Acked):
+            self._hub.journal(StrategyChanged(strategy=name, what="could not be disabled", detail=f"{answer}"))
+        while not isinstance(answer, Acked):
+            await asyncio.sleep(AGAIN_SECONDS)
+            if pull in self._hub.state.resumed:
+                return
+            answer = await self._hosts[name].enable(False)
+        self._hub.journal(StrategyChanged(strategy=name, what="disabled", detail=BY_CORD))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

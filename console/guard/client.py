@@ -8,13 +8,15 @@ A guard that is connected but silent (it beats every 0.5 s) is frozen, and count
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from console.cord.plan import Plan, PlanError
-from console.desk.events import Pulled, Record
+from console.desk.events import Pulled, Record, event_from
 from console.desk.source import Attached, Detached, Received, Update
 from console.desk.state import DeskState, fold_all
 from console.evidence.journal import Tail
@@ -53,6 +55,13 @@ class GuardClient:
         self._heads: dict[str, int] | None = None
         """The last record seen of every writer; None until anything was folded."""
         self._pulls: set[str] = set()
+        self._heard: deque[Record] = deque()
+
+    def hear(self, pull: str, told: dict[str, Any]) -> None:
+        """What a direct hand of this console's own tells of its pull; from any thread. The same records come from its
+        journal file once the disk takes them, and are then known by their numbers."""
+        event = event_from(told["kind"], told["data"])
+        self._heard.append(Record(told["ts"], f"direct-{pull}", told["actor"], event, told["seq"]))
 
     async def updates(self) -> AsyncIterator[Update]:
         """Endless. While detached, what is journaled (a direct pull, say) still arrives, as `Received`; what was folded
@@ -138,6 +147,9 @@ class GuardClient:
             while True:
                 async with asyncio.timeout(SILENCE_SECONDS):  # wait_for of 3.11 may swallow a cancellation
                     told = await _read(reader)
+                for record in self._told():  # a guard that woke up late may never read it, if the disk is full
+                    if self._saw(record):
+                        yield Received(record)
                 if told.record is not None:
                     self._saw(told.record)
                     yield Received(told.record)
@@ -177,16 +189,20 @@ class GuardClient:
                 state = fold_all(records)
                 self._heads, self._pulls = dict(state.heads), {*state.pulls, *state.resumed}
                 yield Attached(state)
-            if said != (why := "; ".join([self._why, *_not_read(tail)])):
+            if said != (why := "; ".join([self._why, *tail.missing])):
                 said = why
                 yield Detached(said)
-            for record in records:
+            for record in (*self._told(), *records):
                 if self._saw(record):
                     yield Received(record)
             for record in await asyncio.to_thread(self._latched):
                 self._saw(record)
                 yield Received(record)
             await asyncio.wait([attaching], timeout=RETRY_SECONDS)
+
+    def _told(self) -> list[Record]:
+        """What was heard since this was last asked."""
+        return [self._heard.popleft() for _ in range(len(self._heard))]
 
     def _latched(self) -> list[Record]:
         """Pulls that only the latch tells of: the desk is HALTED, whatever the journals say."""
@@ -207,14 +223,6 @@ class GuardClient:
         if isinstance(record.event, Pulled):
             self._pulls.add(record.event.pull)
         return new
-
-
-def _not_read(tail: Tail) -> Iterator[str]:
-    """What of the journals is missing in what is shown."""
-    for writer, problem in tail.problems.items():
-        yield f"{writer}.jsonl is not read beyond line {problem.line}: {problem.why}"
-    for writer, error in tail.unread.items():
-        yield f"{writer}.jsonl can not be read: {error.strerror}"
 
 
 async def _read(reader: asyncio.StreamReader) -> FromGuard:

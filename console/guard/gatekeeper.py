@@ -20,13 +20,13 @@ from pathlib import Path
 import msgspec
 
 from console.cord import latch
+from console.cord.aside import Aside
 from console.desk.events import AnyEvent, GateChanged, Pulled
 from console.desk.gate import UNREADABLE, Gate, latch_entries, read_gate
 from console.desk.pull import GateState, Level, Scope
 from console.desk.state import DeskState
 from console.desk.words import clock, share
-from console.guard.aside import Aside
-from console.guard.hub import Hub
+from console.guard.hub import LATE, Hub
 
 SETTLED_SECONDS = 2.0
 """A latch that is unreadable for longer was torn by a crash."""
@@ -52,6 +52,16 @@ class Wanted(msgspec.Struct, frozen=True):
         if state.rank <= self.state.rank:
             return self
         return msgspec.structs.replace(self, state=state, size_factor=Decimal(0), because=because)
+
+    def bears_on(self, venue: str, strategy: str, symbol: str) -> Gate:
+        """What it says about one order."""
+        states = {scope: state for scope, state in self.scopes.items() if state.rank > self.state.rank}
+        order = {"venue": venue, "strategy": strategy, "symbol": symbol}
+        touching = {scope: state for scope, state in states.items() if Scope.parse(scope).touches(**order)}
+        if not touching:
+            return Gate(self.state, f"{self.size_factor:f}", f"{self.size_factor:f}", self.because)
+        scope = max(touching, key=lambda each: touching[each].rank)
+        return Gate(touching[scope], "0", "0", f"gate {scope}")
 
     @property
     def event(self) -> GateChanged:
@@ -83,15 +93,18 @@ def wanted(size: Decimal, nameless: str, pulls: Iterable[Pull]) -> Wanted:
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Latch and gate.json as they lay on disk at one moment: what every strategy sees."""
+    """Latch and gate.json as they lay on disk at one moment, which is what every strategy sees, and what this guard
+    knew: a disk that takes no more must not keep a pull from those who ask the guard."""
 
     latch: bytes | None
     gate: bytes | None
     boot_id: str
     now: int
+    known: Wanted
 
     def answer(self, venue: str, strategy: str, symbol: str) -> Gate:
-        return read_gate(
+        known = self.known.bears_on(venue, strategy, symbol)
+        told = read_gate(
             self.latch,
             self.gate,
             boot_id=self.boot_id,
@@ -100,20 +113,20 @@ class Look(msgspec.Struct, frozen=True):
             strategy=strategy,
             symbol=symbol,
         )
+        return known if known.state.rank > told.state.rank else told
 
 
 class GateKeeper:
     """Keeps gate.json. `renew` is called every second and at every change; `pulled` from any thread."""
 
-    def __init__(self, hub: Hub, folder: Path, desk: str, unread: str = "") -> None:
-        """`unread` says what of this guard's own journal could not be read: then nobody knows what the gate was, and it
-        is HALTED."""
+    def __init__(self, hub: Hub, folder: Path, desk: str, halt: str = "") -> None:
+        """`halt` says why nobody knows what the gate was: then it is HALTED."""
         self._hub = hub
         self._folder = str(folder)
         self._desk = desk
         self._lock = threading.Lock()
         self._size = hub.state.size
-        self._nameless = f"the journal can not be read: {unread}" if unread else hub.state.nameless
+        self._nameless = halt or hub.state.nameless
         self._pulls = {pull.id: Pull(pull.level, pull.scope, pull.actor) for pull in hub.state.pulls.values()}
         self._resumed = frozenset(hub.state.resumed)
         self._wanted = wanted(self._size, self._nameless, self._pulls.values())
@@ -123,7 +136,8 @@ class GateKeeper:
         self._unreadable: bytes | None = None
         self._unreadable_since = 0.0
         self._told: GateChanged | None = hub.state.gate
-        self.trouble = ""
+        self._refused = ""
+        self._writing: float | None = None
         hub.early.append(self.heard)
         hub.listeners.append(lambda record: self.heard(record.event, record.actor))
 
@@ -167,6 +181,13 @@ class GateKeeper:
     def _work_out(self) -> None:
         self._wanted = wanted(self._size, self._nameless, self._pulls.values())
 
+    @property
+    def trouble(self) -> str:
+        """Why gate.json is not renewed, in a sentence; empty while it is."""
+        since = self._writing
+        late = 0.0 if since is None else time.monotonic() - since
+        return f"gate.json is not renewed: the disk does not answer for {late:.0f} s" if late > LATE else self._refused
+
     def renew(self) -> None:
         """Write the gate with a new lease, and journal it where it changed."""
         self._aside.ask(self._renew)
@@ -184,10 +205,11 @@ class GateKeeper:
                 files.append(latch.read_file(self._folder, name))
             except OSError:
                 files.append(b"unreadable")
-        return Look(files[0], files[1], latch.boot_id(), latch.boot_now())
+        return Look(files[0], files[1], latch.boot_id(), latch.boot_now(), self._wanted)
 
     def _renew(self) -> None:
         """In the thread of its own: look at the files, write, and look whether it still holds."""
+        self._writing = time.monotonic()
         try:
             while True:
                 self._look()
@@ -204,11 +226,12 @@ class GateKeeper:
                 self._expected = True
                 if gate == self._wanted:
                     break
-            self.trouble = ""
+            self._refused = ""
         except OSError as error:
-            if not self.trouble:
+            if not self._refused:
                 print(f"andon guard: gate.json can not be renewed: {error}", file=sys.stderr, flush=True)
-            self.trouble = f"gate.json can not be renewed: {error}"
+            self._refused = f"gate.json can not be renewed: {error}"
+        self._writing = None
 
     def _look(self) -> None:
         """Take in what other hands did to the files, and finish what a resume began."""

@@ -11,7 +11,8 @@ from console.cord.plan import Plan
 from console.cord.request import PullRequest
 from console.cord.task import Task
 from console.cord.thread import CordThread
-from console.desk.events import Pulled, Record, event_from
+from console.desk.blast import strategies_in
+from console.desk.events import Pulled, Record, StrategySampled, event_from
 from console.desk.pull import Level
 from console.desk.state import PullState
 from console.guard.adoption import Closes, orphans, unheard
@@ -69,15 +70,14 @@ class Hand:
         return self._hub.journal(event, actor)
 
     def _waiting_for(self, task: Task) -> tuple[str, ...]:
-        """The strategies in a task's scope that do not say yet that they act on its gate. One gate a strategy is what
-        they report: of a scope of symbols they can not."""
-        waiting = []
-        for name, row in self._hub.state.strategies.items():
-            told = row.sample.gate.rank if row.sample is not None and row.sample.healthy else -1
-            covered = row.info.venue == task.venue and task.scope.touches(venue=row.info.venue, strategy=name)
-            if covered and told < task.level.gate.rank:
-                waiting.append(name)
-        return tuple(waiting)
+        """The strategies in a task's scope that do not say yet that they act on its gate or, at L2, that they are
+        disabled. One gate a strategy is what they report: of a scope of symbols they can not."""
+        rows = [row for row in self._hub.state.strategies.values() if row.info.venue == task.venue]
+        return tuple(
+            info.name
+            for info in strategies_in((row.info for row in rows), task.scope)
+            if not _obeys(self._hub.state.strategies[info.name].sample, task)
+        )
 
     def _pull_on_signal(self) -> None:
         """SIGUSR1 pulls L3 on the desk. A thread waits for it, because the loop may be the thing that hangs."""
@@ -85,3 +85,11 @@ class Hand:
             told = signal.sigwaitinfo({signal.SIGUSR1})
             actor = user_name(told.si_uid)
             self.cord.pull(PullRequest(level="L3", scope="desk", reason="SIGUSR1", actor=actor, origin="signal"))
+
+
+def _obeys(sample: StrategySampled | None, task: Task) -> bool:
+    if sample is None or not sample.healthy:
+        return False
+    if task.level is Level.L2 and sample.enabled:
+        return False
+    return task.scope.kind == "symbol" or sample.gate.rank >= task.level.gate.rank

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from console.cord.request import PullRequest
 from console.cord.thread import CordThread
 from console.desk.events import Refused
 from console.desk.pull import Verdict, normal_symbol
@@ -30,7 +29,6 @@ from console.guard.tokens import Tokens
 
 LONGEST_WAIT = 3600.0
 LONGEST_GATE_WAIT = 60.0
-DISK_PATIENCE = 5.0
 LONGEST_TOLD = 200
 _SHUTDOWN = "/emergency/shutdown"
 _OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
@@ -206,8 +204,7 @@ class Http:
     async def _shutdown(self, request: web.Request) -> web.Response:
         wait = _wait_of(request, LONGEST_WAIT)
         body = await request.read()
-        level, scope, reason = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state))
-        pull = PullRequest(level=level.value, scope=str(scope), reason=reason, actor=request["actor"], origin="http")
+        pull = read_shutdown(body, self._parts.cord.plan, _symbols(self._parts.hub.state), request["actor"])
         refusal = self._parts.cord.pull(pull)
         if refusal:
             raise BadRequest("scope", refusal, "another scope")
@@ -235,11 +232,7 @@ def not_ready(hub: Hub, gate: GateKeeper) -> list[str]:
         for name, row in state.strategies.items()
         if row.sample is None or not row.sample.healthy
     ]
-    if hub.refusal:
-        missing.append(f"journal: {hub.refusal}")
-    elif hub.stalled > DISK_PATIENCE:
-        missing.append(f"journal: nothing written for {hub.stalled:.0f} s")
-    return [*missing, gate.trouble] if gate.trouble else missing
+    return [*missing, *(trouble for trouble in (hub.trouble, gate.trouble) if trouble)]
 
 
 def _symbols(state: DeskState) -> frozenset[str]:

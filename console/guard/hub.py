@@ -23,6 +23,8 @@ from console.evidence.journal import JournalWriter
 
 PATIENCE = 0.25
 RETRY_SECONDS = 1.0
+LATE = 2.0
+"""Seconds after which a record that waits for the disk is trouble."""
 UNWRITTEN = "guard~unwritten"
 
 CORD_EVENTS = (
@@ -93,6 +95,14 @@ class Hub:
         """For how many seconds the oldest record has been waiting for the disk; 0 when none does."""
         oldest = min((pending.since for pending in (*self._inflight.values(), *self._refused)), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the journal, in a sentence; empty while the disk takes it."""
+        if self.refusal:
+            return f"the journal is not written: {self.refusal}; what happens is kept in memory until it can be"
+        stalled = self.stalled
+        return f"the journal is not written: the disk does not answer for {stalled:.0f} s" if stalled > LATE else ""
 
     async def run(self) -> None:
         """Look after what the disk does not take. For ever."""

@@ -14,7 +14,7 @@ POLL_SECONDS = 0.25
 
 class Others(threading.Thread):
     """Follows all journal files but the guard's own, on a thread, because the disk may hang. `take` and `found` are
-    called on the loop; `orphans` on the thread."""
+    called on the loop; `orphans` on the thread. `missing` is what of any journal can not be read, a sentence each."""
 
     def __init__(
         self,
@@ -33,21 +33,22 @@ class Others(threading.Thread):
         self._found = found
         self._loop = asyncio.get_running_loop()
         self._ended = threading.Event()
+        self.missing = tail.missing
 
     def end(self) -> None:
         self._ended.set()
 
     def run(self) -> None:
-        said = ""
+        said = self.missing
         while not self._ended.wait(POLL_SECONDS):
             try:
                 records = [record for record in self._tail.poll() if record.writer != self._own]
-                trouble = "; ".join(map(str, self._tail.unread.values()))
+                self.missing = self._tail.missing
             except OSError as error:
-                records, trouble = [], str(error)
-            if trouble and trouble != said:
-                print(f"andon guard: other journals can not be read: {trouble}", file=sys.stderr, flush=True)
-            said = trouble
+                records, self.missing = [], [f"the journals can not be read: {error}"]
+            if self.missing and self.missing != said:
+                print(f"andon guard: {'; '.join(self.missing)}", file=sys.stderr, flush=True)
+            said = self.missing
             if records:
                 self._taken(records)
             if self._ended.is_set():

@@ -7,7 +7,7 @@ import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from console.guard.aside import Aside
+from console.cord.aside import Aside
 
 
 class Peaks:

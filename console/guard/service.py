@@ -24,6 +24,7 @@ from adapters.strategy_host import HttpStrategyHost
 from console import __version__
 from console.config import ConfigError, DeskConfig
 from console.contacts import load_contacts
+from console.cord.aside import Aside
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.desk import events as ev
@@ -31,7 +32,6 @@ from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.adjusting import Adjusting
-from console.guard.aside import Aside
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
 from console.guard.drills import keep_drill
@@ -107,9 +107,8 @@ class Guard:
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
-        unread = recovered.unread.get(self.writer.writer, "")
         self.contacts = self._contacts(recovered.state.contacts)
-        gate = self.gate = GateKeeper(hub, self.folder, self.config.name, unread)
+        gate = self.gate = GateKeeper(hub, self.folder, self.config.name, recovered.halt(self.writer.writer))
         plan = self._compile()
         self._plan_aside = Aside("plan")
         self._tokens_aside = Aside("tokens")
@@ -149,7 +148,7 @@ class Guard:
         monitors = Monitors(hub, self.specs, config.limits.by_name)
         self.refusals = Refusals(hub)
         http = await self._open_http()
-        others = Others(
+        others = self.others = Others(
             recovered.tail,
             self.writer.writer,
             take=self._take,
@@ -299,7 +298,8 @@ class Guard:
         due = loop.time() + BEAT_SECONDS
         await asyncio.sleep(BEAT_SECONDS)
         self.lag = max(0.0, loop.time() - due)
-        self.hub.sample(ev.GuardBeat(lag_ms=round(self.lag * 1000)))
+        trouble = [self.hub.trouble, self.gate.trouble, *self.others.missing]
+        self.hub.sample(ev.GuardBeat(round(self.lag * 1000), tuple(each for each in trouble if each)))
         self.notifier.watchdog()
 
     async def _renew(self) -> None:

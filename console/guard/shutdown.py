@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from console.cord.plan import Plan
+from console.cord.plan import Plan, spares_refused
+from console.cord.request import SPARES, PullRequest
 from console.desk.pull import SCOPE_KINDS, Level, Scope, normal_symbol
 
 REASON_LIMIT = 1000
-_FIELDS = ("reason", "scope", "level")
+_FIELDS = ("reason", "scope", "level", *SPARES)
 
 
 class BadRequest(Exception):
@@ -20,9 +21,9 @@ class BadRequest(Exception):
         self.expected = expected
 
 
-def read_shutdown(body: bytes, plan: Plan, symbols: frozenset[str]) -> tuple[Level, Scope, str]:
-    """Level, scope and reason that the body asks for. `symbols` are those that anything on this desk trades, holds or
-    has ordered. Raises BadRequest."""
+def read_shutdown(body: bytes, plan: Plan, symbols: frozenset[str], actor: str) -> PullRequest:
+    """The pull that the body asks for. `symbols` are those that anything on this desk trades, holds or has ordered.
+    Raises BadRequest."""
     told = _object(body)
     for field in told:
         if field not in _FIELDS:
@@ -34,12 +35,27 @@ def read_shutdown(body: bytes, plan: Plan, symbols: frozenset[str]) -> tuple[Lev
     if len(reason) > REASON_LIMIT:
         raise BadRequest("reason", f"{len(reason)} characters", f"at most {REASON_LIMIT}")
     level, scope = _level(told.get("level", "L3")), _scope(told.get("scope"), plan, symbols)
-    if level is Level.L2 and scope.kind != "strategy":
-        raise BadRequest("scope", f"L2 disables one strategy, not {scope}", _names("strategy", plan))
-    refusal = plan.refusal(level.value, scope)
-    if refusal:
+    request = PullRequest(
+        level=level.value,
+        scope=str(scope),
+        reason=reason.strip(),
+        actor=actor,
+        origin="http",
+        keep_protective=_flag(told, "keep_protective"),
+        own_only=_flag(told, "own_only"),
+    )
+    if refusal := spares_refused(request):
+        raise BadRequest(request.spares[0], refusal, "false")
+    if refusal := plan.refusal(request):
         raise BadRequest("scope", refusal, "another scope" if level is Level.L4 else _names(scope.kind, plan))
-    return level, scope, reason.strip()
+    return request
+
+
+def _flag(told: dict[str, Any], field: str) -> bool:
+    value = told.get(field, False)
+    if not isinstance(value, bool):
+        raise BadRequest(field, f"{value!r} is neither true nor false", "true or false")
+    return value
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from console.desk.state import DeskState, PullState
 
 
 def pull_status(pull: PullState) -> dict[str, Any]:
-    """A pull and what every venue has proven. Times are UTC ns, 0 until reached."""
+    """A pull and what every venue has proven. Times are UTC ns, 0 until reached; `latch_error` is empty once the latch
+    is written."""
     return {
         "pull": pull.id,
         "level": pull.level.value,
@@ -15,8 +16,11 @@ def pull_status(pull: PullState) -> dict[str, Any]:
         "actor": pull.actor,
         "origin": pull.origin,
         "hand": pull.hand,
+        "keep_protective": pull.keep_protective,
+        "own_only": pull.own_only,
         "at": pull.at,
         "verdict": pull.verdict.value,
+        "latch_error": pull.latch_error,
         "t_blocked": pull.blocked_at,
         "t_flat": pull.flat_at,
         "t_verified": pull.verified_at,
@@ -26,6 +30,7 @@ def pull_status(pull: PullState) -> dict[str, Any]:
                 "why": venue.why,
                 "standing": list(venue.standing),
                 "positions": list(venue.positions),
+                "kept": list(venue.kept),
                 "t_blocked": venue.t_blocked,
                 "t_flat": venue.t_flat,
                 "t_verified": venue.t_verified,

@@ -21,30 +21,18 @@ import time
 from collections import Counter
 from decimal import Context, Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
+
+from console.guard.kept import SCALE, WHOLE, Kept
 
 SEGMENT_ROWS = 50_000
 SEGMENT_SECONDS = 60.0
 FOLDER_BYTES = 1 << 30
 
-_SCALE = 12
-_WHOLE = 26
-_STEP = Decimal(1).scaleb(-_SCALE)
-_WIDE = Context(prec=_SCALE + _WHOLE + 1)
-_SCHEMA = pa.schema(
-    [
-        ("ts", pa.timestamp("ns", tz="UTC")),
-        ("strategy", pa.string()),
-        ("kind", pa.string()),
-        ("symbol", pa.string()),
-        ("value", pa.decimal128(_SCALE + _WHOLE, _SCALE)),
-        ("model_hash", pa.string()),
-    ]
-)
+_STEP = Decimal(1).scaleb(-SCALE)
+_WIDE = Context(prec=SCALE + WHOLE + 1)
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,8 +50,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a text of more than 128 characters")
         if not self.value.is_finite():
             raise ValueError("`value` is not a number")
-        if self.value.adjusted() >= _WHOLE:
-            raise ValueError(f"`value` has more than {_WHOLE} digits before the point")
+        if self.value.adjusted() >= WHOLE:
+            raise ValueError(f"`value` has more than {WHOLE} digits before the point")
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,17 +62,6 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not (0 < len(self.strategy) <= 128 and 0 < len(self.kind) <= 128):
             raise ValueError("`strategy` and `kind` are texts of 1 to 128 characters")
-
-
-class Kept(NamedTuple):
-    """A row as it is kept, in the order of the columns."""
-
-    ts: int
-    strategy: str
-    kind: str
-    symbol: str
-    value: Decimal
-    model_hash: str
 
 
 _decode_body = msgspec.json.Decoder(_Body)
@@ -125,6 +102,8 @@ class Segments:
 
     def add(self, rows: list[Kept]) -> None:
         if rows and not self.rows:
+            import console.guard.parquet  # noqa: F401 - before the rows are taken: no row waits for what can not load
+
             self.begun = time.monotonic()
         self.rows += rows
 
@@ -137,13 +116,11 @@ class Segments:
         are then still here."""
         if not self.rows:
             return None
-        columns = list(zip(*self.rows, strict=True))
-        table = pa.Table.from_arrays(
-            [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
-        )
+        from console.guard.parquet import write
+
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}.parquet"
         path, new = self.folder / name, self.folder / f"{name}.new"
-        pq.write_table(table, new, compression="zstd")
+        write(self.rows, new)
         with new.open("rb") as file:
             os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -234,7 +211,6 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the guard ends it, by closing its input
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    pa.set_cpu_count(1)
     with contextlib.suppress(BrokenPipeError), open(0, "rb", buffering=0) as unbuffered:
         serve(Pipe(unbuffered), sys.stdout.buffer, Segments(options.folder, options.bytes), options.seconds)
 

@@ -47,6 +47,8 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         Binding("left", "move(-1)", "Before", show=False),
         Binding("space", "pick", "Pick", show=False),
         Binding("s", "symbols", "Symbols", show=False),
+        Binding("p", "spare('keep_protective')", "Keep protective", show=False),
+        Binding("o", "spare('own_only')", "Own only", show=False),
         Binding("escape", "leave", "Leave", show=False),
     ]
 
@@ -56,6 +58,7 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         self._picked: tuple[str, ...] = ()
         self._cursor = 0
         self._note = ""
+        self._spares = {"keep_protective": False, "own_only": False}
 
     @property
     def hand(self) -> CordConsole:
@@ -92,8 +95,8 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         if chosen is None:
             self.hand.switch.disarm()
             return
-        refused = refusals(self.console.moment.state, chosen)
-        offer = self.hand.switch.offer(chosen, [level for level in Level if level not in refused])
+        refused = self._refused(chosen)
+        offer = self.hand.switch.offer(chosen, [level for level in Level if level not in refused], **self._spares)
         self.call_after_refresh(self.call_after_refresh, partial(self.hand.when_painted, offer))
 
     def present(self, moment: Moment, comparison: Comparison) -> None:
@@ -101,8 +104,8 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         chosen = self.chosen
         picked = view.Picked(symbols(state), self._picked, self._cursor)
         kind = "symbol" if self._scope is None else self._scope.kind
-        refused = refusals(state, chosen) if chosen else {}
-        reached = blast(state, chosen or Scope("desk"))
+        refused = self._refused(chosen) if chosen else {}
+        reached = blast(state, chosen or Scope("desk"), **self._spares)
         levels = view.levels(reached, refused, self._instead(state), width, armed=chosen is not None)
         height = max(LEAST_REACH, self.size.height - FRAME - max(0, len(levels) - 2))
         self.query_one("#title", Lines).show([view.title(moment, width)])
@@ -111,7 +114,10 @@ class CordScreen(LiveScreen, ModalScreen[None]):
             view.reach(moment, reached, width, height) if chosen else view.nothing_picked()
         )
         self.query_one("#levels", Lines).show(levels)
-        self.query_one("#foot", Lines).show([view.foot(self._note, kind, width)])
+        self.query_one("#foot", Lines).show([view.foot(reached, self._note, kind, width)])
+
+    def _refused(self, chosen: Scope) -> dict[Level, str]:
+        return refusals(self.console.moment.state, chosen, own_only=self._spares["own_only"])
 
     def _instead(self, state: DeskState) -> str:
         """What to do where a strategy can not be flattened."""
@@ -127,10 +133,10 @@ class CordScreen(LiveScreen, ModalScreen[None]):
     def _said(self, key: str) -> str:
         level, chosen = LEVELS.get(key), self.chosen
         if level is None:
-            return view.KEEP_PROTECTIVE if key == "p" else ""
+            return ""
         if chosen is None:
             return "pick a symbol first: Space"
-        if level in refusals(self.console.moment.state, chosen):
+        if level in self._refused(chosen):
             return f"{key} is not offered for this scope"
         return "too soon after this appeared: once more"
 
@@ -166,6 +172,12 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         known = symbols(state)
         self._cursor = known.index(self._picked[0]) if self._picked and self._picked[0] in known else 0
         self._scope = None
+        self._offer()
+
+    def action_spare(self, spare: str) -> None:
+        """Leave these orders, or take them along again."""
+        self._spares[spare] = not self._spares[spare]
+        self._note = ""
         self._offer()
 
     def action_leave(self) -> None:

@@ -28,7 +28,6 @@ class DeskScreen(Room):
                 yield Lines(id="timeline", classes="panel", tail=True)
 
     def on_mount(self) -> None:
-        self.query_one("#next").border_title = " Next "
         self.query_one("#timeline").border_title = " Timeline "
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
@@ -39,5 +38,6 @@ class DeskScreen(Room):
         strategies.show(view.strategy_rows(moment))
         told, timeline = self.query_one("#next", Lines), self.query_one("#timeline", Lines)
         steps = next_steps(moment, comparison)
+        told.border_title = view.next_title(moment, steps)
         told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide")))
         timeline.show(view.timeline_lines(moment, timeline.room))

@@ -51,7 +51,7 @@ class Room(LiveScreen):
         self.query_one("#header", Lines).show(head.header(moment, width))
         banner = self.query_one("#banner", Lines)
         banner.show(head.banner(moment, width))
-        banner.display = bool(moment.down)
+        banner.display = bool(banner.lines)
         self.query_one("#footer", Lines).show([head.footer(ACTIONS, self.console, self.ROOM, width)])
         self.query_one("#small", Lines).show(self._small(moment))
         self.fill(moment, comparison)

@@ -15,7 +15,7 @@ from adapters.simulator import matching
 from adapters.simulator.account import STARTING_CASH, Account, Image, Opened
 from adapters.simulator.market import CLOSED_PERIOD, LISTINGS, MINUTE, Market, MarketClock, Quote
 from adapters.simulator.orders import FILLED, OPEN, Order, Refusal
-from adapters.simulator.sessions import SECOND, following, new_york_offset, session_from, session_on
+from adapters.simulator.sessions import SECOND, following, new_york_offset, preceding, session_from, session_on
 from adapters.simulator.store import Kept
 
 DAY = session_from(date(2026, 3, 4))
@@ -74,6 +74,15 @@ def test_one_seed_makes_one_market_in_whatever_order_it_is_looked_at() -> None:
     assert list(forward.minute_bars("KO", 0, DAY.close, DAY.close)) == list(
         backward.minute_bars("KO", 0, DAY.close, DAY.close)
     )
+
+
+def test_bars_newest_first_are_the_same_bars_the_other_way_round_and_only_those_asked_for_are_drawn() -> None:
+    oldest, newest = Market(11, DAY), Market(11, DAY)
+    span = ("KO", preceding(DAY).open + 90 * SECOND, DAY.close, DAY.open + 100 * MINUTE)
+    backward = newest.minute_bars(*span, newest_first=True)
+    last = [next(backward) for _ in range(3)]
+    assert newest._bars.cache_info().misses == 3
+    assert [*last, *backward] == list(oldest.minute_bars(*span))[::-1]
 
 
 def test_prices_depend_on_the_session_number_and_not_on_the_date() -> None:

@@ -96,8 +96,9 @@ def test_pasted_held_and_typed_keys_pull_nothing(console: Console) -> None:
     console.terminal.wait_for(OVERLAY)
     console.terminal.send("K3")
     console.terminal.wait_for("too soon")
-    console.terminal.send("\rp")
     console.terminal.wait_for("Enter does nothing here")
+    console.terminal.send("\rp")
+    console.terminal.wait_for("p ■ keep protective")
     console.still_listens()
     console.terminal.send("\x1b[200~K3\x1b[201~")
     console.terminal.send("/")
@@ -150,7 +151,7 @@ def test_f10_twice_pulls_the_desk_while_the_loop_is_blocked(console: Console) ->
     console.terminal.wait_for("CORD PULLED  L3 desk")
     console.unblock()
     console.terminal.wait_for("S E N T")
-    assert console.pulls == ["L3 desk textual-input"]
+    assert console.pulls == ["L3 desk cord-f10"]
 
 
 def test_a_small_terminal_says_so_and_the_cord_still_opens(console: Console) -> None:

@@ -1,28 +1,26 @@
 """`andon demo` as its user meets it: real processes, real orders, and nothing left behind."""
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyte
 import pytest
+
+from tests.support.broker import wait_until
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 90.0
+ANDON = (sys.executable, "-P", "-m", "console")
 
 
 @pytest.fixture
@@ -42,18 +40,20 @@ class Andon:
         self._environment.pop("ANDON_DESK", None)
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, terminal: int | None = None) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "console", *words],
-            stdin=subprocess.DEVNULL if terminal is None else terminal,
-            stdout=subprocess.PIPE if terminal is None else terminal,
-            stderr=subprocess.PIPE if terminal is None else terminal,
-            start_new_session=terminal is not None,
+            [*ANDON, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env=self._environment,
         )
         self._started.append(child)
         return child
+
+    def on_terminal(self, *words: str) -> Terminal:
+        return Terminal([*ANDON, *words], self._environment, 120, 36)
 
     def clean_up(self) -> None:
         """After a failure: what dies takes what it started with it."""
@@ -108,13 +108,6 @@ def runs(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_the_report_comes_from_real_traffic_and_the_next_start_goes_on(andon: Andon) -> None:
@@ -223,7 +216,7 @@ def test_whatever_ends_the_demo_ends_what_it_started(andon: Andon, number: signa
     assert len(andon.left()) == 3
     child.send_signal(number)
     out, err = child.communicate(timeout=PATIENCE)
-    wait_until(lambda: not andon.left())
+    wait_until(lambda: not andon.left(), "nothing is left", PATIENCE)
     if number is not signal.SIGKILL:
         assert (child.returncode, json.loads(out)["desk"]) == (0, "demo"), err
 
@@ -248,43 +241,15 @@ def test_simulate_runs_without_a_guard(andon: Andon, place: Path) -> None:
     assert child.returncode == 128 + signal.SIGTERM
 
 
-class Terminal:
-    """The command in a terminal of its own, 120 by 36."""
-
-    def __init__(self, andon: Andon, *words: str) -> None:
-        self.screen = pyte.Screen(120, 36)
-        self.written = b""
-        self._stream = pyte.ByteStream(self.screen)
-        self.fd, end = os.openpty()
-        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-        self.child = andon.start(*words, terminal=end)
-        os.close(end)
-        os.set_blocking(self.fd, False)
-
-    def shows(self, text: str) -> bool:
-        with contextlib.suppress(OSError):  # nothing new, or nobody there any more
-            new = os.read(self.fd, 1 << 20)
-            self.written += new
-            self._stream.feed(new)
-        return any(text in line for line in self.screen.display)
-
-    def ended(self) -> bool:
-        self.shows("")  # a terminal that nobody reads would keep the program from ending
-        return self.child.poll() is not None
-
-
 @pytest.mark.parametrize("end", ["q", signal.SIGTERM, signal.SIGHUP])
 def test_leaving_the_screen_ends_what_the_demo_started(andon: Andon, end: "str | signal.Signals") -> None:
-    terminal = Terminal(andon, "demo")
-    wait_until(lambda: terminal.shows("SIMULATED"))
-    assert len(andon.left()) == 3
-    if isinstance(end, str):
-        os.write(terminal.fd, end.encode())
-    else:
-        terminal.child.send_signal(end)
-    wait_until(terminal.ended)
-    terminal.shows("")
-    os.close(terminal.fd)
-    assert b"\x1b[?1049l" in terminal.written, "the terminal was left on the alternate screen"
-    assert terminal.child.returncode == (0 if isinstance(end, str) else 128 + end)
+    with andon.on_terminal("demo") as terminal:
+        terminal.wait_for("SIMULATED", PATIENCE)
+        assert len(andon.left()) == 3
+        if isinstance(end, str):
+            terminal.send(end)
+        else:
+            terminal.signal(end)
+        assert terminal.wait_exit(PATIENCE) == (0 if isinstance(end, str) else 128 + end)
+        wait_until(lambda: b"\x1b[?1049l" in terminal.raw, "the terminal leaves the alternate screen")
     assert andon.left() == []

@@ -90,6 +90,14 @@ CASES: dict[str, tuple[list[Change], str]] = {
     "latch on the symbol": ([pulled("L3", "symbol:MSFT,aa/pl")], "HALTED"),
     "latch on others": ([pulled("L4", "venue:sim2"), pulled("L3", "symbol:MSFT"), pulled("L3", "strategy:m")], "OPEN"),
     "the strictest of two": ([pulled("L1", "desk"), pulled("L3", "venue:sim1")], "HALTED"),
+    "the strictest, whatever came later": (
+        [pulled("L2", "symbol:AAPL"), pulled("L4", "strategy:mom"), pulled("L1", "desk"), pulled("L3", "venue:sim2")],
+        "HALTED",
+    ),
+    "a pull that spares orders": (
+        [written("cord.latch", LINE.replace("}", ', "keep_protective": true}'))],
+        "CLOSE_ONLY",
+    ),
     "no gate": ([lambda folder: (folder / "gate.json").unlink()], "HALTED"),
     "no folder": ([shutil.rmtree], "HALTED"),
     "stale": ([leased(expires=1)], "HALTED"),

@@ -7,9 +7,11 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
 
@@ -33,17 +35,32 @@ def wheel(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def andon(folder: Path, wheel: Path) -> Path:
     """The command in an environment that holds the wheel and its pinned dependencies, and nothing else."""
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
-    pip("install", "--require-hashes", "-r", ROOT / "requirements" / "run.txt", python=python)
-    pip("install", "--no-index", "--no-deps", wheel, python=python)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    [site] = (folder / "venv" / "lib").glob("python3.*/site-packages")
+    for each in pinned(ROOT / "requirements" / "run.txt"):
+        link(each, site)
+    pip("--python", folder / "venv" / "bin" / "python", "install", "--no-index", "--no-deps", wheel)
     return folder / "venv" / "bin" / "andon"
 
 
-def pip(*words: "str | Path", python: "str | Path" = sys.executable) -> None:
-    done = subprocess.run(
-        [python, "-m", "pip", "--disable-pip-version-check", "--quiet", *words], capture_output=True, text=True
-    )
+def pinned(file: Path) -> Iterator[Requirement]:
+    """What the file asks of this interpreter."""
+    for line in file.read_text().splitlines():
+        if line[:1].isalnum() and ((each := Requirement(line.rstrip(" \\"))).marker is None or each.marker.evaluate()):
+            yield each
+
+
+def link(asked: Requirement, site: Path) -> None:
+    """Let `site` have a package as it lies in our own environment, where its hash was checked as it was installed."""
+    package = distribution(asked.name)
+    assert package.version in asked.specifier, f"{package.name} {package.version} is installed, {asked} is pinned"
+    for top in {path.parts[0] for path in package.files or ()} - {"..", "__pycache__"}:
+        (site / top).symlink_to(package.locate_file(top))
+
+
+def pip(*words: "str | Path") -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

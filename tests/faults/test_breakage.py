@@ -1,5 +1,6 @@
 """What once broke the cord, each as small as can be: venues that a test plays, hands that were killed, odd input."""
 
+import contextlib
 import json
 import os
 import signal
@@ -20,13 +21,15 @@ from console.cord.latch import standing
 from console.cord.lock import CordLock
 from console.cord.plan import write_plan
 from console.cord.request import PullRequest
-from console.cord.thread import CordThread
+from console.cord.thread import MOST_LISTENERS, CordThread
 from console.cord.where import state_folder
 from console.cord.worker import SINGLE_CANCELS
-from console.desk.events import GuardStopped, SessionChanged, VenueVerdict
+from console.desk.events import Event, GateChanged, GuardStopped, Pulled, SessionChanged, VenueVerdict
+from console.desk.pull import GateState
 from console.desk.source import Detached
 from console.evidence.journal import JournalWriter, Tail
 from console.guard.client import GuardClient
+from console.guard.recovery import recover
 from console.processes import listens
 from console.simulated import SimulatedDesk, only_one
 from tests.support.broker import ROOT, wait_until
@@ -304,7 +307,8 @@ if how == "full":
     except OSError:
         pass
 else:
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
 print([lock.acquire(), lock.beat(), late.acquire() != "", lock.release(), late.acquire()])
 """
 
@@ -349,6 +353,40 @@ def test_no_line_on_its_socket_makes_the_cord_deaf(tmp_path: Path, venue: Script
         wait_until(lambda: any(entry["id"] == request.id for entry in standing(str(tmp_path)) or []), "the latch")
     finally:
         cord.stop()
+
+
+def test_idle_connections_keep_no_pull_out(tmp_path: Path, venue: ScriptedVenue) -> None:
+    """A script that leaks its connections, or means harm: the oldest that say nothing are sent away."""
+    cord = CordThread(ScriptedHand(tmp_path, venue).executor.plan, lambda kind, data, actor: None)
+    cord.start()
+    idle: list[socket.socket] = []
+
+    def connect() -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(tmp_path / "cord.sock"))  # without a time limit it waits for its turn
+        connection.settimeout(20)
+        return connection
+
+    def pull() -> socket.socket:
+        connection = connect()
+        connection.sendall(PullRequest(level="L3", scope="desk", deadline=1 << 62).line())
+        wait_until(lambda: b"heard" in connection.recv(4096), "the pull is heard")
+        return connection
+
+    try:
+        first = pull()
+        idle += [connect() for _ in range(2 * MOST_LISTENERS)]
+        pull().close()
+        wait_until(lambda: not idle[0].recv(4096), "the oldest idle one was sent away")
+        first.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while told := first.recv(65536):
+                assert told
+            pytest.fail("who listens to a pull was sent away before those who say nothing")
+    finally:
+        cord.stop()
+        for connection in idle:
+            connection.close()
 
 
 def test_a_reason_of_any_bytes_is_carried_to_the_end(tmp_path: Path, venue: ScriptedVenue) -> None:
@@ -409,7 +447,7 @@ async def test_a_console_without_a_guard_says_what_of_the_journal_it_can_not_rea
     journal.path.write_bytes(journal.path.read_bytes().replace(b"two", b"too"))
     async for update in GuardClient(tmp_path).updates():
         if isinstance(update, Detached):
-            assert "guard.jsonl is not read beyond line 2" in update.why
+            assert "guard.jsonl is damaged at line 2" in update.why
             break
 
 
@@ -429,6 +467,31 @@ def test_a_guard_whose_journal_is_damaged_starts_halted(tmp_path: Path) -> None:
         (desk.state_dir / "cord.latch").unlink()
         assert desk.http("GET", "/gate")[1]["state"] == "HALTED", "what the gate was is not known"
         assert "guard.jsonl:2" in desk.guard_log
+
+
+def test_a_pull_behind_the_damage_is_found_and_a_halt_that_was_resumed_does_not_come_back(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+
+    def write(*events: Event) -> None:
+        journal = JournalWriter(folder, "guard")
+        for event in events:
+            journal.append(event, "ana").result(30)
+        journal.close()
+
+    pulled = Pulled("p1", "L3", "desk", "", "cli", "guard", ("sim1",))
+    write(GuardStopped("one"), GuardStopped("two"), pulled)
+    path = folder / "guard.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"two", b"too"))
+    found = recover(folder)
+    assert list(found.state.pulls) == ["p1"]
+    halt = found.halt("guard")
+    assert "guard.jsonl:2" in halt
+    write(GateChanged(GateState.HALTED, Decimal(0), halt, {}, halt))
+    assert recover(folder).halt("guard") == "", "known by now"
+    assert recover(folder).state.nameless == halt, "and shut until somebody resumes"
+    write(GateChanged(GateState.OPEN, Decimal(1), "resumed", {}, ""))
+    again = recover(folder)
+    assert (again.halt("guard"), again.state.nameless) == ("", "")
 
 
 def test_a_guard_that_can_not_write_its_address_takes_its_post_all_the_same(tmp_path: Path) -> None:

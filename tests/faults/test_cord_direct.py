@@ -232,3 +232,28 @@ def test_a_frozen_broker_process_is_unknown_until_it_wakes(desk: Path, broker: B
     assert json.loads(out)["verdict"] == "UNKNOWN"
     broker.thaw()
     wait_until(lambda: journal_state(desk).pull.verdict is Verdict.VERIFIED, "verified after the thaw")
+
+
+def test_protective_orders_and_those_of_strangers_stay_where_it_was_asked_for(
+    desk: Path, broker: BrokerProcess
+) -> None:
+    buy(broker, "AAPL", "5")
+    stop = {"symbol": "AAPL", "qty": "5", "side": "sell", "type": "stop", "stop_price": "1", "time_in_force": "gtc"}
+    kept = broker.request("POST", "/v2/orders", stop)[1]["id"]
+    rest(broker, 2)
+    stranger = rest(broker, 1, prefix="mobile-app-")[0]
+    code, _, said = kill(desk, "--all", "--level", "L4", "--keep-protective")
+    assert (code, "L4 flattens" in said) == (2, True)
+    code, told, said = kill(desk, "--all", "--keep-protective", "--own-only")
+    assert code == 0
+    assert "only orders that the strategies sent, keeping what only protects" in said
+    assert open_ids(broker) == {kept, stranger}
+    code, told, said = kill(desk, "--all", "--keep-protective")
+    assert (code, told["keep_protective"], told["own_only"]) == (0, True, False)
+    assert "orders of whoever sent them, keeping" in said
+    assert open_ids(broker) == {kept}
+    assert [order.split()[0] for order in told["venues"]["sim1"]["kept"]] == [kept]
+    pull = journal_state(desk).pulls[told["pull"]]
+    assert (pull.keep_protective, pull.own_only, pull.foreign) == (True, False, True)
+    assert [order.split()[0] for order in pull.venues["sim1"].kept] == [kept]
+    assert [entry.get("keep_protective") for entry in standing(str(desk)) or []] == [True, True]

@@ -129,6 +129,37 @@ async def test_every_level_and_the_strategies_that_two_disables() -> None:
         assert desk.cord.pulls == [(Level.L2, Scope("venue", ("sim2",)), "console")]
 
 
+async def test_what_a_pull_leaves_is_chosen_shown_and_pulled_so() -> None:
+    desk = Desk(scenario.reached())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert "includes 1 order not sent by strategies" in desk.said("#reach")
+        assert "p keeps them" in desk.said("#reach")
+        await opened(pilot, "p", "o")
+        assert "leaves 1 order not sent by strategies" in desk.said("#reach")
+        assert "keeps 1 protective order; 4 flattens, and keeps none" in desk.said("#reach")
+        assert "without stops" not in desk.said("#reach")
+        desk.seconds += 1
+        await opened(pilot, "4")
+        assert desk.cord.pulls == []
+        await opened(pilot, "o", "o")
+        desk.seconds += 1
+        await opened(pilot, "3")
+        assert desk.cord.pulls == [(Level.L3, Scope("desk"), "console")]
+        assert desk.cord.spared == [("keep_protective", "own_only")]
+
+
+async def test_flattening_keeps_nothing_and_says_so() -> None:
+    desk = Desk(scenario.reached())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K", "p")
+        assert "4 flattens, and keeps none" in desk.said("#reach")
+        desk.seconds += 1
+        await opened(pilot, "4")
+        assert desk.cord.pulls == [(Level.L4, Scope("desk"), "console")]
+        assert desk.cord.spared == [()]
+
+
 async def test_the_number_stays_in_sight_and_the_rest_scrolls() -> None:
     desk = Desk(scenario.partial())
     async with desk.app.run_test(size=(80, 24)) as pilot:

@@ -18,17 +18,21 @@ from typing import Any, Self, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+LONGEST_PAUSE = 0.1
 
 T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:
-    """The first true value of `condition`; a failure that says `what` when none comes."""
+    """The first true value of `condition`; a failure that says `what` when none comes. Asks at once and often, then
+    less often: asking costs whatever is asked, too."""
     deadline = time.monotonic() + patience
+    pause = 0.01
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {patience:g} s in vain: {what or condition}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
     return value
 
 

@@ -76,7 +76,8 @@ class DeskProcesses:
     def stop(self) -> None:
         """End everything that was started."""
         if self.guard is not None:
-            os.kill(self.guard.pid, signal.SIGCONT)
+            if self.guard.poll() is None:
+                os.kill(self.guard.pid, signal.SIGCONT)
             self.stop_guard(signal.SIGTERM)
         if self.strategies is not None:
             self.strategies.stop()

@@ -131,10 +131,12 @@ class RecordingCord:
 
     def __init__(self, on_pull: Callable[[Level, Scope], None] | None = None) -> None:
         self.pulls: list[tuple[Level, Scope, str]] = []
+        self.spared: list[tuple[str, ...]] = []
         self._on_pull = on_pull
 
-    def pull(self, level: Level, scope: Scope, *, origin: str) -> str:
+    def pull(self, level: Level, scope: Scope, *, origin: str, **spares: bool) -> str:
         self.pulls.append((level, scope, origin))
+        self.spared.append(tuple(name for name, wanted in spares.items() if wanted))
         if self._on_pull is not None:
             self._on_pull(level, scope)
         return PULL
@@ -374,6 +376,26 @@ def verified(level: Level = Level.L3) -> Story:
             ),
         )
     story.at(-60, ev.PullReason(PULL, "acks silent"), actor="ana")
+    return stopped(story, heartbeat="ok")
+
+
+def kept() -> Story:
+    """Stopped and proven, but for a stop that protects and an order that somebody entered by hand."""
+    story = begun()
+    both = ("sim1", "sim2")
+    spares = {"keep_protective": True, "own_only": True}
+    story.at(-70, ev.Pulled(PULL, "L3", "desk", "news", "console", "guard", both, 60, **spares), actor="ana")
+    story.at(-70, ev.GateChanged(GateState.HALTED, D(0), "L3 desk by ana"), ev.LatchSet(PULL))
+    stop = "8f1c05 sell 420 AAPL stop"
+    for number, (venue, name) in enumerate((("sim1", "8f1c02"), ("sim1", "8f1c03"), ("sim2", "a7e111"))):
+        story.at(-70 + number / 10, ev.CordSent(PULL, venue, "cancel", 1, target=name))
+        story.at(-69.95 + number / 10, ev.CordAnswered(PULL, venue, "cancel", "acked", name, status=204, took_ms=31))
+    for venue, names in (("sim1", (stop,)), ("sim2", ())):
+        why = f"nothing open{' but 1 kept to protect' if names else ''}"
+        story.at(-69, ev.QuietRestarted(PULL, venue, why))
+        times = {"t_blocked": NOW - 69 * SECOND, "t_verified": NOW - 8 * SECOND}
+        why += ", 60 s without a new order or fill"
+        story.at(-8, ev.VenueVerdict(PULL, venue, Verdict.VERIFIED, why, kept=names, **times))
     return stopped(story, heartbeat="ok")
 
 

@@ -19,10 +19,13 @@ Answering = Callable[[str, str], Answer | None]
 Closing = Callable[[str], dict[str, str] | None]
 
 
-def order(name: str, symbol: str = "AAPL", side: str = "buy", qty: str = "1", client: str = "") -> dict[str, str]:
-    """An open order as the venue lists it."""
+def order(
+    name: str, symbol: str = "AAPL", side: str = "buy", qty: str = "1", client: str = "", **more: str
+) -> dict[str, str]:
+    """An open order as the venue lists it; `more` are further fields, or others."""
     told = {"id": name, "symbol": symbol, "side": side, "qty": qty, "status": "new"}
-    return {**told, "client_order_id": client or f"momentum-{name}"}
+    told |= {"filled_qty": "0", "type": "limit", "order_class": "", "created_at": f"{name:>8}"}
+    return {**told, "client_order_id": client or f"momentum-{name}", **more}
 
 
 class ScriptedVenue:
@@ -172,8 +175,8 @@ class ScriptedHand:
         self._ended.set()
         self.executor.stop()
 
-    def pull(self, level: str = "L3", scope: str = "desk") -> str:
-        request = PullRequest(level=level, scope=scope)
+    def pull(self, level: str = "L3", scope: str = "desk", **spares: bool) -> str:
+        request = PullRequest(level=level, scope=scope, **spares)  # type: ignore[arg-type]
         self.executor.pull(request, self.executor.fire(request))
         return request.id
 

@@ -37,6 +37,7 @@ class Terminal:
         self._screen = pyte.Screen(cols, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._changed = threading.Event()
         self.raw = bytearray()
         self.returned: int | None = None
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
@@ -68,6 +69,7 @@ class Terminal:
             with self._lock:
                 self.raw += data
                 self._stream.feed(data)
+            self._changed.set()
 
     def send(self, text: str | bytes) -> None:
         """Type, or paste without brackets: everything in one write. Gives up where the program no longer reads."""
@@ -96,11 +98,13 @@ class Terminal:
     def wait_until(self, condition: Callable[[str], bool], what: str, timeout: float = PATIENCE) -> str:
         """The screen once `condition(text)` holds; a failure that shows the screen when it never does."""
         deadline = time.monotonic() + timeout
-        while not condition(shown := self.text):
-            if time.monotonic() > deadline:
+        while True:
+            self._changed.clear()
+            if condition(shown := self.text):
+                return shown
+            if (left := deadline - time.monotonic()) < 0 or not self._changed.wait(left):
                 raise AssertionError(f"waited {timeout:g} s in vain for {what}; the screen shows:\n{shown}")
-            time.sleep(0.02)
-        return shown
+            time.sleep(0.02)  # a frame comes in several writes, and reading the screen costs more than they do
 
     def resize(self, cols: int, rows: int) -> None:
         with self._lock:

@@ -198,7 +198,10 @@ def test_status_without_a_guard_says_where_a_damaged_journal_ends(
 ) -> None:
     path = desk / "journal" / "guard.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"state":"OPEN"', b'"state":"0PEN"'))
-    assert "guard.jsonl is not read beyond line 3: its hash does not match" in run(capsys, "status")[1]
+    assert (
+        "guard.jsonl is damaged at line 3, what stood there is not shown: its hash does not match"
+        in run(capsys, "status")[1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -187,9 +187,9 @@ def test_a_plan_knows_whom_a_scope_reaches_and_what_it_must_refuse(tmp_path: Pat
     plan = write_plan(str(tmp_path), PLAN)
     assert Plan.load(str(tmp_path)).venues_in(Scope.parse("strategy:momentum")) == ("sim1",)
     assert (tmp_path / "cord.json").stat().st_mode & 0o777 == 0o640
-    assert plan.refusal("L3", Scope.parse("strategy:momentum")) == ""
-    assert "--symbol AAPL --symbol MSFT" in plan.refusal("L4", Scope.parse("strategy:momentum"))
-    assert "sim1" in plan.refusal("L3", Scope.parse("venue:nowhere"))
+    assert plan.refusal(PullRequest(level="L3", scope="strategy:momentum")) == ""
+    assert "--symbol AAPL --symbol MSFT" in plan.refusal(PullRequest(level="L4", scope="strategy:momentum"))
+    assert "sim1" in plan.refusal(PullRequest(level="L3", scope="venue:nowhere"))
 
 
 def test_a_broken_plan_names_its_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from console.cord.closes import SETTLE, Closes
 from console.cord.forms import Outcome, Row
+from console.cord.keeping import Keeping
 from console.cord.look import Look
 from console.cord.request import PullRequest
 from console.cord.task import Task
@@ -47,6 +48,15 @@ def test_an_order_that_stands_past_the_grace_makes_it_partial_and_is_named() -> 
     assert judge(pull, look(103, open=[order("o1")])) is Verdict.PARTIAL
     assert pull.standing == ("o1",)
     assert pull.t_blocked == 0
+
+
+def test_an_order_that_may_protect_is_neither_cancelled_nor_taken_for_gone_until_it_is_known() -> None:
+    pull = Task(PullRequest(level="L3", scope="desk", keep_protective=True), "sim1", 60.0, 100.0)
+    seen = look(103, open=[order("s1")])
+    seen.keeping = Keeping(doubted=frozenset({"s1"}))
+    assert judge(pull, seen) is Verdict.PARTIAL
+    assert (pull.standing, pull.kept, pull.t_blocked) == (("s1",), (), 0)
+    assert pull.orders_to_cancel(seen, frozenset()) == []
 
 
 def test_an_order_the_venue_refused_to_cancel_is_partial_at_once() -> None:

@@ -1,6 +1,6 @@
 """The switch: which keys pull, and when. Times are given, nothing waits."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import pytest
 
@@ -19,7 +19,19 @@ class Bench:
         self.now = 100.0
         self.cord = RecordingCord()
         self.told: list[PullMade] = []
-        self.switch = CordSwitch(None if read_only else self.cord, self.told.append, lambda: self.now)
+        self.due: list[tuple[float, Callable[[], None]]] = []
+        self.switch = CordSwitch(None if read_only else self.cord, self.told.append, lambda: self.now, self.later)
+
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        self.due.append((self.now + seconds, then))
+
+    def go(self, seconds: float) -> None:
+        """Time passes, and what is due happens in it; the loop does not run."""
+        self.now = 100.0 + seconds
+        due = [each for each in self.due if each[0] <= self.now]
+        self.due = [each for each in self.due if each not in due]
+        for _, then in due:
+            then()
 
     def shown(self, scope: Scope = DESK, levels: Collection[Level] = tuple(Level)) -> None:
         self.switch.painted(self.switch.offer(scope, levels))
@@ -122,7 +134,7 @@ def test_nothing_but_a_digit_pulls() -> None:
 
 def blocked(seconds: float, bench: Bench, *keys: str) -> None:
     """Keys that are read while the loop stands still."""
-    bench.now = 100.0 + seconds
+    bench.go(seconds)
     bench.press(*keys)
 
 
@@ -131,15 +143,48 @@ def test_f10_twice_pulls_the_desk_while_the_loop_is_blocked() -> None:
     blocked(1.5, bench, "f10")
     assert bench.pulls == []
     blocked(1.7, bench, "f10")
+    assert bench.pulls == []
+    bench.go(1.86)
     assert bench.pulls == [(Level.L3, DESK)]
     assert bench.told[0].blocked
+    bench.go(9)
+    assert len(bench.pulls) == 1
+
+
+def hold(bench: Bench, since: float, seconds: float) -> None:
+    """A key held down: it comes at once, then, after half a second, thirty times a second."""
+    blocked(since, bench, "f10")
+    for repeat in range(int((seconds - 0.5) * 30)):
+        blocked(since + 0.5 + repeat / 30, bench, "f10")
+
+
+def test_a_held_f10_is_one_press_however_long() -> None:
+    bench = Bench()
+    hold(bench, 1.5, 3)
+    bench.go(9)
+    assert bench.pulls == []
+    blocked(10, bench, "f10")
+    bench.go(11)
+    assert bench.pulls == [(Level.L3, DESK)], "let go, and pressed once more"
+
+
+def test_a_loop_that_wakes_up_before_the_second_press_is_sure_pulls_nothing() -> None:
+    bench = Bench()
+    blocked(1.5, bench, "f10")
+    blocked(1.8, bench, "f10")
+    bench.at(1.9).go(5)
+    assert bench.pulls == []
 
 
 def test_f10_twice_at_once_or_before_the_loop_is_blocked_pulls_nothing() -> None:
     bench = Bench()
     blocked(0.9, bench, "f10")
     blocked(1.5, bench, "f10", "f10", "f10")
+    bench.go(5)
     assert bench.pulls == []
+    bench.press("f10")
+    bench.go(6)
+    assert bench.pulls == [(Level.L3, DESK)], "several at once are one press"
 
 
 def test_a_loop_that_runs_again_forgets_the_first_f10() -> None:
@@ -147,6 +192,7 @@ def test_a_loop_that_runs_again_forgets_the_first_f10() -> None:
     blocked(1.5, bench, "f10")
     bench.at(1.6)
     blocked(3, bench, "f10")
+    bench.go(5)
     assert bench.pulls == []
 
 
@@ -156,5 +202,31 @@ def test_a_read_only_console_pulls_in_no_way() -> None:
     assert bench.at(1).press("3", "4") == [False, False]
     blocked(5, bench, "f10")
     blocked(6, bench, "f10")
+    bench.go(9)
     assert bench.pulls == []
     assert bench.told == []
+
+
+def test_a_picture_that_is_reported_late_counts_from_when_it_left() -> None:
+    bench = Bench()
+    offer = bench.switch.offer(DESK)
+    bench.at(2)
+    bench.switch.painted(offer, 100.5)
+    assert bench.press("3") == [True]
+
+
+@pytest.mark.parametrize("key", ["p", "o"])
+def test_a_digit_after_a_key_that_changes_what_is_left_waits_for_the_new_picture(key: str) -> None:
+    bench = Bench()
+    bench.shown()
+    assert bench.at(1).press(key, "3") == [False, False]
+    assert bench.pulls == []
+
+
+def test_the_second_f10_of_a_frozen_loop_spares_nothing_whatever_was_chosen() -> None:
+    bench = Bench()
+    bench.switch.painted(bench.switch.offer(DESK, keep_protective=True, own_only=True))
+    blocked(2, bench, "f10")
+    blocked(2.2, bench, "f10")
+    bench.go(3)
+    assert bench.cord.spared == [()]

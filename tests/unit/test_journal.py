@@ -276,6 +276,21 @@ def test_a_tail_names_damage_once_and_still_follows_the_other_writers(tmp_path: 
     assert whys(tail.poll()) == ["c"]
 
 
+@pytest.mark.parametrize("damage", [b"\xff\n", b"not a line\nnor this\n", b"", b"[1]\n"])
+def test_a_tail_goes_on_behind_damage_with_what_proves_itself(tmp_path: Path, damage: bytes) -> None:
+    write(tmp_path, "guard", "a", "b", "c", ts=1)
+    path = tmp_path / "guard.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + damage + lines[2])
+    tail = Tail(tmp_path)
+    assert whys(tail.poll()) == ["a", "c"]
+    assert tail.problems["guard"].line == 2
+    write(tmp_path, "guard", "d", ts=2)
+    assert whys(tail.poll()) == ["d"], "and with what is written since"
+    path.write_bytes(path.read_bytes() + lines[1])
+    assert whys(tail.poll()) == [], "an older record in a later place proves nothing"
+
+
 def test_a_tail_reads_a_cut_file_again_and_the_fold_does_not_mind(tmp_path: Path) -> None:
     write(tmp_path, "guard", "a", "b")
     tail = Tail(tmp_path)

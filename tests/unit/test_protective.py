@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.protective import mark_protective
 from console.desk.events import Order
@@ -14,7 +15,15 @@ def order(name, side="sell", qty=10, kind="stop", symbol="AAPL", filled=0, creat
 
 
 def kept(orders, positions, linked=(), held=()):
-    marked = mark_protective(orders, set(linked), set(held), {key: Decimal(value) for key, value in positions.items()})
+    orders = [
+        replace(
+            each,
+            order_class=each.order_class or ("bracket" if each.id in linked else ""),
+            status="held" if each.id in held else "new",
+        )
+        for each in orders
+    ]
+    marked = mark_protective(orders, {key: Decimal(value) for key, value in positions.items()})
     assert [each.id for each in marked] == [each.id for each in orders]
     return {each.id for each in marked if each.protective}
 
@@ -51,6 +60,15 @@ def test_both_exits_of_a_bracket_are_protective():
 def test_a_target_beside_a_stop_of_its_own_right_is_not():
     orders = [order("alone"), order("target", kind="limit")]
     assert kept(orders, {"AAPL": 10}, linked=["target"]) == {"alone"}
+
+
+def test_an_exit_that_nothing_cancels_when_it_fills_shares_with_no_other():
+    legs = [replace(order("stop"), order_class="oto"), replace(order("target", kind="limit"), order_class="oto")]
+    assert kept(legs, {"AAPL": 10}) == {"stop"}
+
+
+def test_an_order_whose_size_is_not_known_is_not():
+    assert kept([order("by notional", qty=0)], {"AAPL": 10}) == set()
 
 
 def test_the_parent_of_an_unfilled_bracket_is_not_an_exit():

@@ -12,7 +12,6 @@ from widgets.grid import Column, Row, lay, widths
 from widgets.line import BLANK, Line, line, spread, width_of, wrap
 
 KINDS = {"desk": "whole desk", "venue": "venue", "strategy": "strategy", "symbol": "symbols"}
-KEEP_PROTECTIVE = "keep protective: not in this version yet"
 
 COLUMNS = (
     Column("venue", 10, grow=1),
@@ -59,7 +58,7 @@ def scope_lines(offered: Sequence[Scope], kind: str, chosen: Scope | None, picke
 
 def _names(offered: Sequence[Scope], kind: str, chosen: Scope | None, width: int) -> Line:
     if kind == "desk":
-        return line(("       every venue, every strategy, every order", "dim"))
+        return line(("       every venue and every strategy", "dim"))
     names = [
         line((f"▸ {scope.names[0]}", "key")) if scope == chosen else line((f"  {scope.names[0]}", ""))
         for scope in offered
@@ -153,22 +152,20 @@ def _share(moment: Moment, row: Share) -> Row:
 
 def cautions(moment: Moment, blast: Blast, width: int) -> list[Line]:
     """What else a pull touches, what it leaves alone, and what it leaves without a stop."""
-    lines: list[Line] = []
-    protective = count(blast.protective, "protective order")
-    if blast.foreign:
-        oldest = age(moment.now - blast.foreign_since)
-        strangers = f"includes {count(blast.foreign, 'order')} not sent by strategies (oldest {oldest})"
-        lines.append(line((" △ ", "warn"), strangers, f", {protective}" if blast.protective else ""))
-    elif blast.protective:
-        lines.append(line(f"   includes {protective}"))
+    lines, strategy = _whose(moment, blast), blast.scope.startswith("strategy:")
     left = [f"{count(row.untouched, 'order')} at {row.venue}" for row in blast.venues if row.untouched]
     if left:
-        lines += wrap(line("   "), f"leaves {some(tuple(left))} open", "", width)
+        only = "touches only what it sent: " if strategy else ""
+        lines += wrap(line("   "), f"{only}leaves {some(tuple(left))} open", "", width)
+    if blast.keep_protective and blast.protective:
+        kept = f"keeps {count(blast.protective, 'protective order')}"
+        lines += wrap(line((" ● ", "good")), kept if strategy else f"{kept}; 4 flattens, and keeps none", "", width)
     if blast.naked:
         names = ", ".join(blast.naked)
         stand = "stands" if len(blast.naked) == 1 else "stand"
-        flatten = "4 flattens" if not blast.scope.startswith("strategy:") else "its symbols can be flattened"
-        lines += wrap(line((" △ ", "warn")), f"after 3, {names} {stand} without stops; {flatten}", "warn", width)
+        flatten = "" if strategy else ", 4 flattens"
+        told = f"after 3, {names} {stand} without stops; p keeps them{flatten}"
+        lines += wrap(line((" △ ", "warn")), told, "warn", width)
     retired = [row.venue for row in blast.venues if row.retired]
     if retired:
         lines += wrap(line((" ○ ", "unknown")), f"{', '.join(retired)} retired: tried all the same", "unknown", width)
@@ -178,6 +175,18 @@ def cautions(moment: Moment, blast: Blast, width: int) -> list[Line]:
                 line((" ○ ", "unknown")), f"{row.venue}: {row.unknown}; counts are as last seen", "unknown", width
             )
     return lines or [line(("   every order was sent by our strategies; none is protective", "dim"))]
+
+
+def _whose(moment: Moment, blast: Blast) -> list[Line]:
+    """Orders that no strategy sent, and whether they go along; and what of the rest protects."""
+    protective = count(blast.protective, "protective order") if blast.protective and not blast.keep_protective else ""
+    if not blast.foreign:
+        return [line(f"   includes {protective}")] if protective else []
+    oldest = f"(oldest {age(moment.now - blast.foreign_since)})"
+    strangers = f"{count(blast.foreign, 'order')} not sent by strategies {oldest}"
+    if blast.own_only:
+        return [line((" ● ", "good"), f"leaves {strangers}", f"; includes {protective}" if protective else "")]
+    return [line((" △ ", "warn"), f"includes {strangers}", f", {protective}" if protective else "")]
 
 
 def nothing_picked() -> list[Line]:
@@ -221,13 +230,22 @@ def _pair(left: Line, right: Line, width: int) -> Line:
     return line("  ", left, " " * max(2, min(30, width - longest - 3) - width_of(left)), right)
 
 
-def foot(note: str, kind: str, width: int) -> Line:
+def foot(blast: Blast, note: str, kind: str, width: int) -> Line:
+    """The other keys. A mark shows what the next pull leaves; a strategy's never takes more than its own orders."""
     if note:
-        right = line(("Enter does nothing here ", "dim"))
-    elif kind == "symbol":
-        right = line(("← →", "key"), " move  ", ("Space", "key"), " picks ")
-    elif kind == "strategy":
-        right = line(("s", "key"), " picks its symbols ")
-    else:
-        right = line((f"p {KEEP_PROTECTIVE} ", "off"))
-    return spread(line((" Esc ", "key"), "leave", (f"   {note}", "warn")), right, width)
+        return spread(
+            line((" Esc ", "key"), "leave", (f"   {note}", "warn")), line(("Enter does nothing here ", "dim")), width
+        )
+    keys: list[Line] = []
+    if kind == "symbol":
+        keys.append(line(("← →", "key"), " move  ", ("Space", "key"), " picks   "))
+    if kind == "strategy":
+        keys.append(line(("s", "key"), " its symbols   "))
+    keys.append(_switch("p", "keep protective", on=blast.keep_protective))
+    if kind != "strategy":
+        keys.append(line("   ", _switch("o", "own only", on=blast.own_only)))
+    return spread(line((" Esc ", "key"), "leave"), line(*keys, " "), width)
+
+
+def _switch(key: str, label: str, *, on: bool) -> Line:
+    return line((key, "key"), (f" ■ {label}", "good") if on else (f" □ {label}", ""))

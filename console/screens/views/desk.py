@@ -133,6 +133,12 @@ def timeline_lines(moment: Moment, width: int) -> list[Line]:
     return lines
 
 
+def next_title(moment: Moment, steps: Sequence[Step]) -> str:
+    """How many steps there are, because a small screen can not show them all; and how to see every pull that stands."""
+    pulls = len(moment.state.pulls)
+    return f" Next  {len(steps)} · {pulls} pulls stand: v, then ← → " if pulls > 1 else f" Next  {len(steps)} "
+
+
 def step_lines(steps: Sequence[Step], width: int, *, roomy: bool) -> list[Line]:
     """One line a step; with the reason below it where there is room."""
     lines = []

@@ -101,9 +101,9 @@ def _guard(moment: Moment) -> tuple[Span, ...]:
 
 
 def banner(moment: Moment, width: int) -> list[Line]:
-    """Said across the screen while nobody watches; nothing while somebody does."""
+    """Said across the screen while nobody watches, or while the disk does not do its part; else nothing."""
     if not moment.down:
-        return []
+        return [line((text_of(fit(line(f" ▲ {told}"), width)), "band-warn")) for told in moment.state.trouble]
     pulls = "this console is READ-ONLY: K pulls nothing" if moment.read_only else "K still works: it pulls directly"
     told = f" ✕ GUARD DOWN · {pulls} · all below is as last seen · {moment.down}"
     return [line((text_of(fit(line(told), width)), "band-cut"))]

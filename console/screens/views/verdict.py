@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from console.desk.call import Person, Standing, brokers_desk, ladder, person_line, what_to_say
 from console.desk.moment import Moment
-from console.desk.pull import GateState, Scope, Verdict
+from console.desk.pull import GateState, Scope, Verdict, spared_text
 from console.desk.state import Exchange, PullState, VenuePull
 from console.desk.words import NONE, SECOND, after, age, amount, clock, count, short
 from console.screens.views.looks import VERDICTS
@@ -17,7 +17,7 @@ SAYS = {
     Verdict.REQUESTED: "Asked to stop. Nothing is proven yet.",
     Verdict.PARTIAL: "Not everything has stopped. What stands is listed below.",
     Verdict.UNKNOWN: "A venue does not answer. Take its orders for live.",
-    Verdict.VERIFIED: "Proven: no open order, and nothing new for {quiet} s{flat}.",
+    Verdict.VERIFIED: "Proven: {orders}, and nothing new for {quiet} s{flat}.",
 }
 GATE_ONLY = "Proven: every strategy obeys, and nothing new was entered for {quiet} s."
 UNPROVEN = (Verdict.PARTIAL, Verdict.UNKNOWN)
@@ -35,7 +35,13 @@ def said(pull: PullState) -> str:
         return "No venue has been asked yet."
     proven = pull.verdict is Verdict.VERIFIED and not pull.level.cancels
     sentence = GATE_ONLY if proven else SAYS[pull.verdict]
-    return sentence.format(quiet=pull.quiet_seconds, flat=", no position" if pull.level.flattens else "")
+    kept = sum(len(row.kept) for row in pull.proving)
+    orders = "no strategy’s order open" if pull.own_only else "no open order"
+    return sentence.format(
+        orders=f"{orders} but {kept} kept" if kept else orders,
+        quiet=pull.quiet_seconds,
+        flat=", no position" if pull.level.flattens else "",
+    )
 
 
 def headline(pull: PullState | None, width: int) -> list[Line]:
@@ -67,8 +73,15 @@ def about(moment: Moment, pull: PullState, width: int, *, keys: bool = True) -> 
         ),
         spread(reason, hint, width) if keys and unproven(pull) else cut(reason, width),
         *latch,
+        *_spares(pull),
         *_others(moment, pull, keys=keys),
     ]
+
+
+def _spares(pull: PullState) -> list[Line]:
+    """What this pull leaves standing on purpose, where it was told to leave anything."""
+    told = spared_text(keep_protective=pull.keep_protective, own_only=pull.own_only)
+    return [line((f" this pull {told}", "warn"))] if told and pull.level.cancels else []
 
 
 def _others(moment: Moment, pull: PullState, *, keys: bool) -> list[Line]:
@@ -124,6 +137,9 @@ def words(moment: Moment, pull: PullState, row: VenuePull) -> list[str]:
         orders=_orders(moment, pull, row),
         positions=row.positions,
         as_seen=_as_seen(moment, row),
+        kept=row.kept,
+        keep_protective=pull.keep_protective,
+        own_only=pull.own_only,
     )
     return what_to_say(pull.level, Scope.parse(pull.scope), standing)
 
@@ -217,6 +233,11 @@ def _stands(moment: Moment, pull: PullState, row: VenuePull, width: int) -> list
     if row.positions:
         held = f"{count(len(row.positions), 'position')}: {', '.join(row.positions)}"
         lines += wrap(_lead("" if row.standing else "stands"), held, "warn", width, MOST_LINES)
+    if row.kept:
+        told = "; ".join(row.kept)
+        lines += wrap(
+            _lead("kept"), f"{count(len(row.kept), 'order')} that can only reduce: {told}", "", width, MOST_LINES
+        )
     if row.suspended:
         lines.append(line(_lead("account"), ("suspended: the venue takes no order from it", "")))
     return lines
