@@ -290,7 +290,7 @@ def _book(pulls: tuple[PullState, ...], seen: Seen, venues: tuple[VenueState, ..
             unread.append(f"{row.info.name}: {', '.join(venue.unknown)}")
         else:
             wrong += [
-                f"{row.info.name} {held.symbol} broker {amount(held.broker)}, book {amount(held.book)}"
+                f"{row.info.name} {held.symbol} broker {amount(held.broker)} book {amount(held.book)}"
                 for held in venue.positions
                 if held.difference
             ]
@@ -302,7 +302,7 @@ def _book(pulls: tuple[PullState, ...], seen: Seen, venues: tuple[VenueState, ..
     if unread:
         return proof(False, some(tuple(unread)), "andon book", "2")
     if wrong:
-        return proof(False, some(tuple(wrong)), "andon book adjust", "a")
+        return proof(False, some(tuple(wrong), 2), "andon book adjust", "a")
     names = ", ".join(row.info.name for row in venues) or "no venue is left to compare"
     return proof(True, f"{names}, read at {clock(seen.began)}Z, after the halt")
 
@@ -319,11 +319,13 @@ def _limits(state: DeskState, pulls: tuple[PullState, ...], seen: Seen) -> Proof
         return proof(False, "the limits in force at the pull are not recorded", "andon journal verify")
     if before != {now}:
         said = f"the limits in force since {clock(state.limits[-1].ts)}Z are not those at the pull"
-        return proof(False, said, "put the limits: of before back into desk.yaml, then restart the guard")
+        return proof(False, said, "put the section limits: back as it was, then restart the guard")
     if seen.limits_unknown:
         return proof(False, seen.limits_unknown, "andon check")
     if seen.limits != now:
-        return proof(False, "desk.yaml holds other limits than those in force", "put its limits: back as they were")
+        return proof(
+            False, "desk.yaml holds other limits than those in force", "put the section limits: back as it was"
+        )
     return proof(True, f"as they were at the pull ({now[:8]})" if pulls else f"as they were ({now[:8]})")
 
 
@@ -336,7 +338,7 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if asked.size == "former":
         if asked.cause == Cause.MISTAKEN or (asked.cause == Cause.EXTERNAL and _by_trigger(state, pulls)):
             return proof(True, f"back to {share(state.size)}, as before the pull")
-        said = "the former size is for a mistaken pull, or an external cause of a trigger’s L1 that is clear again"
+        said = "former is for a mistaken pull, or a trigger’s L1 whose cause was external"
         return proof(False, said, "--size 25", "s")
     if asked.size == "25":
         return proof(True, f"{share(wanted_size(state, asked))} for one full session")
@@ -356,15 +358,15 @@ def _nameless(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]
     if not state.nameless:
         return
     if any(covers_nameless(pull, state.nameless_at) for pull in pulls):
-        yield Proof("halt", "every halt has a name", True, f"the whole desk was stopped after: {state.nameless}")
+        yield Proof("halt", "halt has a name", True, f"the whole desk was stopped after: {state.nameless}")
     else:
-        said = f"{state.nameless}; a stop of the whole desk covers it"
-        yield Proof("halt", "every halt has a name", False, said, "andon kill --all, then resume that pull", "K")
+        said = f"stop the whole desk, which covers it: {state.nameless}"
+        yield Proof("halt", "halt has a name", False, said, "andon kill --all, then resume that pull", "K")
 
 
 def _journal(seen: Seen) -> Iterator[Proof]:
     if seen.journal:
-        yield Proof("journal", "journal takes records", False, seen.journal, "free the disk that andon info names")
+        yield Proof("journal", "journal is written", False, seen.journal, "free the disk that andon info names")
 
 
 def _name(state: DeskState, asked: Asked) -> Proof:
