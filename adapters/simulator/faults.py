@@ -23,10 +23,12 @@ CATALOGUE = {
     "error500": "answers 500 with a JSON body and does nothing",
     "html502": "answers 502 with a web page and does nothing",
     "gateway504": "carries writes out and answers 504",
+    "late_accept": "carries writes out ARG seconds late, whether or not anybody still waits (default 1)",
     "rate_limited": "answers 429 with Retry-After: ARG (default 1)",
     "unauthorized": "answers 401 as if the key had been revoked",
     "truncated_json": "cuts JSON answers in the middle",
     "wrong_types": "answers reads with JSON of another shape",
+    "wrong_values": "answers reads with ids that are null and with false for every other value",
     # the book
     "partial_207": "fails the first ARG cancels of one order with 500 (default 1); ARG may be forever or an order id",
     "stuck_pending_cancel": "accepts cancels and leaves orders (or the one with id ARG) pending_cancel until cleared",
@@ -54,7 +56,8 @@ class FaultError(Exception):
 @dataclass(slots=True)
 class Fault:
     """A fault that is on. `venue` None is all accounts. `methods` narrows a fault of the wire to some HTTP methods,
-    `path` to paths that begin so, `times` to so many requests. `since` is wall ns; `memory` is the fault's own."""
+    `path` to paths that begin so (that are just so, where it ends in $), `times` to so many requests. `since` is wall
+    ns; `memory` is the fault's own."""
 
     name: str
     venue: str | None = None
@@ -68,6 +71,11 @@ class Fault:
     def number(self, default: float) -> float:
         return default if self.arg is None else float(self.arg)
 
+    def meets(self, method: str, path: str) -> bool:
+        """Whether a fault of the wire concerns such a request."""
+        there = path == self.path[:-1] if self.path.endswith("$") else path.startswith(self.path)
+        return there and (not self.methods or method in self.methods)
+
     def shown(self) -> dict[str, object]:
         return {"name": self.name, "venue": self.venue, "arg": self.arg, "methods": self.methods, "path": self.path}
 
@@ -75,6 +83,7 @@ class Fault:
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 ARGUMENTS = {
     "slow": (NUMBER, "a number of seconds"),
+    "late_accept": (NUMBER, "a number of seconds"),
     "close_warm": (NUMBER, "a number of seconds"),
     "rate_limited": (NUMBER, "a number of seconds"),
     "late_fill": (NUMBER, "a number of seconds"),
@@ -137,7 +146,7 @@ class FaultBoard:
     def on_wire(self, name: str, venue: str, method: str, path: str) -> Fault | None:
         """The same for one request, which is counted against the fault's `times`."""
         fault = self.find(name, venue)
-        if fault is None or (fault.methods and method not in fault.methods) or not path.startswith(fault.path):
+        if fault is None or not fault.meets(method, path):
             return None
         if fault.times is not None:
             fault.times -= 1

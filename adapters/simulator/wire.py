@@ -1,6 +1,7 @@
 """In front of every route: keys, counters, rate limit, and the faults that change how a request is answered."""
 
 import asyncio
+import json
 import socket
 import struct
 import time
@@ -31,6 +32,7 @@ class Front:
         self._broker = broker
         self._keys = {account.opened.key_id: account for account in broker.accounts.values()}
         self.counters = {name: Counters() for name in broker.accounts}
+        self._late: set[asyncio.Task[web.Response]] = set()
         self._windows = {(name, data): RateWindow(limit) for name in broker.accounts for data in (True, False)}
 
     @property
@@ -65,9 +67,22 @@ class Front:
             response = answer({"code": 42910000, "message": "rate limit exceeded"}, 429)
             response.headers["Retry-After"] = str(max(1, int(window.reset - time.time())))
         if response is None:
-            response = await self._handle(request, handler)
+            response = await self._carry_out(request, handler, faults.late())
         response.headers.update(window.headers() | {"X-Request-ID": token_hex(16)})
         return await faults.after(response)
+
+    async def _carry_out(self, request: web.Request, handler: Handler, late: Fault | None) -> web.Response:
+        if late is None:
+            return await self._handle(request, handler)
+        await request.read()
+        task = asyncio.create_task(self._later(late.number(1), request, handler))
+        self._late.add(task)  # the loop itself holds no task that nobody waits for
+        task.add_done_callback(self._late.discard)
+        return await asyncio.shield(task)
+
+    async def _later(self, seconds: float, request: web.Request, handler: Handler) -> web.Response:
+        await asyncio.sleep(seconds)
+        return await self._handle(request, handler)
 
     async def _handle(self, request: web.Request, handler: Handler) -> web.Response:
         self._broker.advance()
@@ -124,6 +139,9 @@ class WireFaults:
             return web.Response(text=HTML.format("502 Bad Gateway"), status=502, content_type="text/html")
         return None
 
+    def late(self) -> Fault | None:
+        return None if self._request.method == "GET" else self._on("late_accept")
+
     async def after(self, response: web.Response) -> web.StreamResponse:
         """What becomes of an answer on its way."""
         if self._on("hang"):
@@ -137,6 +155,8 @@ class WireFaults:
             response.body = (
                 b'"' if not body else b'{"unexpected": [1, null, "x"]}' if body[:1] == b"[" else b"[0, null]"
             )
+        if self._request.method == "GET" and body and self._on("wrong_values"):
+            response.body = wrong_values(body)
         if self._on("reset"):
             await self._reset(response, body)
         if fault := self._on("close_warm"):
@@ -172,3 +192,10 @@ class WireFaults:
         transport = self._request.transport
         if transport is not None:
             asyncio.get_running_loop().call_later(seconds, transport.close)
+
+
+def wrong_values(body: bytes) -> bytes:
+    """JSON of the same shape: ids are null, everything else is false."""
+    told = json.loads(body)
+    rows = [dict.fromkeys(row, False) | {"id": None} for row in (told if isinstance(told, list) else [told])]
+    return json.dumps(rows if isinstance(told, list) else rows[0]).encode()

@@ -35,8 +35,10 @@ class Closes:
         self._strategies = strategies
         self._by_symbol: dict[str, Close] = {}
         self._own: set[str] = set()
+        self._held: dict[str, Decimal] = {}
         self._idle: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
+        self._lost: set[str] = set()
 
     @property
     def own(self) -> frozenset[str]:
@@ -75,9 +77,14 @@ class Closes:
             return False
         return not any(_same(row.symbol, symbol) for row in look.open)
 
+    def was_lost(self, symbol: str) -> bool:
+        """Whether the latest close of this symbol left no trace at the venue, which may have refused it unheard."""
+        return symbol in self._lost
+
     def sending(self, symbol: str, qty: Decimal, now: float) -> None:
         """To be called before the bytes leave: from here on the close may have been carried out."""
         self._by_symbol[symbol] = Close(qty, now)
+        self._lost.discard(symbol)
 
     def sent(self, symbol: str, outcome: Outcome, now: float) -> None:
         close = self._by_symbol[symbol]
@@ -102,26 +109,37 @@ class Closes:
         for symbol, qty in sent.items():
             self._by_symbol.setdefault(symbol, Close(Decimal(qty), now))
 
+    def of_another(self, look: Look) -> frozenset[str]:
+        """Orders that do what a close would, to the share: those of another hand that is closing here. To cancel them
+        would keep the positions open, and each hand busy with the other's orders. One that is gone already closed what
+        the look before had shown."""
+        held, self._held = {**self._held, **look.positions}, look.positions
+        working = {row.id for row in look.open}
+        gone = [row for row in look.new if row.id not in working]
+        found = {row.id for row in look.open for each in look.positions.items() if self._closes(row, *each)}
+        return frozenset(found | {row.id for row in gone for each in held.items() if self._closes(row, *each)})
+
     def _resolve(self, symbol: str, close: Close, look: Look, settled: bool) -> None:
         known = (row for row in look.open if row.id in self._own and _same(row.symbol, symbol))  # an inherited one
         shown = (row for row in (*look.new, *look.open) if row.id not in self._own)
-        found = next(known, None) or next((row for row in shown if self._is_ours(row, symbol, close)), None)
+        found = next(known, None) or next((row for row in shown if self._closes(row, symbol, close.qty)), None)
         if found is not None:
             close.kind, close.order_id, close.detail, close.looks = "acked", found.id, "", 0
             self._own.add(found.id)
         elif settled:
             del self._by_symbol[symbol]  # two complete looks over seconds, and no order of it: it never arrived
+            self._lost.add(symbol)
 
-    def _is_ours(self, row: Row, symbol: str, close: Close) -> bool:
-        """An order that is taken for ours is not cancelled, so it must be just what the close asked for."""
+    def _closes(self, row: Row, symbol: str, qty: Decimal) -> bool:
+        """Whether an order is just what a close of this quantity asks for: then it is not cancelled."""
         try:
-            same_size = Decimal(row.qty) == abs(close.qty)
+            same_size = Decimal(row.qty) == abs(qty)
         except InvalidOperation:
             same_size = False
         return (
             same_size
             and _same(row.symbol, symbol)
-            and row.side.startswith("sell") == (close.qty > 0)
+            and row.side.startswith("sell") == (qty > 0)
             and strategy_of(row.client or "") not in self._strategies
         )
 

@@ -5,16 +5,23 @@ What stands at the top of this file, of request.py and of where.py is all that r
                [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]
 """
 
+import _thread
+import os
 import sys
+import time
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
+    from console.cord.known import Doubt
+    from console.cord.plan import Plan
     from console.cord.report import Report
     from console.cord.request import PullRequest
 
 EXTRA_SECONDS = 30.0
+LOOK_FIRST, LOOK_AGAIN = 1.0, 10.0
+DISK_PATIENCE = 5.0
 USAGE = (
     "usage: andon kill (--all | --venue V | --strategy S | --symbol X) [--level L1|L2|L3|L4] [--reason TEXT]\n"
     "                  [--keep-protective] [--own-only] [--wait SECONDS | --no-wait] [--json] [--desk NAME|PATH]"
@@ -35,7 +42,8 @@ Stops the desk, a venue, a strategy's orders or symbols, and waits for the venue
   --desk D           a desk's name, its desk.yaml or its state folder; else $ANDON_DESK, else the only one
 
 The guard is asked first; without its answer in 250 ms the cancels leave from here. The pull goes on when this command
-ends. Exit: 0 VERIFIED, 2 wrong usage, 3 PARTIAL, 4 UNKNOWN, 6 REQUESTED."""
+ends. A symbol that no strategy and no venue knows is refused, and is no success where that shows only later.
+Exit: 0 VERIFIED, 2 wrong usage, 3 PARTIAL, 4 UNKNOWN, 6 REQUESTED."""
 
 
 class Usage(Exception):
@@ -105,6 +113,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _give_up_on_a_dead_disk(answers: "list[bool]") -> None:
+    """A network disk without its server keeps whoever looks for a file, for ever, and no signal wakes him."""
+    time.sleep(DISK_PATIENCE)
+    if not answers:
+        print(
+            f"andon kill: the state folder does not answer for {DISK_PATIENCE:g} s, and nothing was sent from here: "
+            "press K in a console that is open, or phone the brokers",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(4)
+
+
 def main(arguments: "list[str]") -> int:
     """Pull, wait and tell. Returns the exit code of DESIGN: 0, 2, 3, 4 or 6."""
     if "-h" in arguments or "--help" in arguments:
@@ -118,11 +139,19 @@ def main(arguments: "list[str]") -> int:
     from console.cord.request import PullRequest, put
     from console.cord.where import NoDesk, state_folder
 
+    answers: list[bool] = []
+    _thread.start_new_thread(_give_up_on_a_dead_disk, (answers,))
     try:
         folder = state_folder(wanted.desk)
     except NoDesk as error:
         print(f"andon kill: {error}", file=sys.stderr)
         return 2
+    doubt = _doubt(folder, wanted.scope, LOOK_FIRST) if wanted.scope.startswith("symbol:") else None
+    if doubt and doubt.certain:
+        print(f"andon kill: {doubt}; nothing was stopped", file=sys.stderr)
+        return 2
+    if doubt:
+        print(f"andon kill: {doubt}; pulled all the same", file=sys.stderr)
     request = PullRequest(
         level=wanted.level,
         scope=wanted.scope,
@@ -131,7 +160,26 @@ def main(arguments: "list[str]") -> int:
         keep_protective=wanted.keep_protective,
         own_only=wanted.own_only,
     )
-    return _see_through(wanted, folder, request, put(folder, request.line()))
+    asked = put(folder, request.line())
+    answers.append(True)
+    code = _see_through(wanted, folder, request, asked)
+    if code == 0 and doubt and (doubt := _doubt(folder, wanted.scope, LOOK_AGAIN)):
+        print(f"andon kill: halted all the same, but {doubt}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _doubt(folder: str, scope: str, within: float) -> "Doubt | None":
+    """Whether the scope names a symbol that nobody knows. Symbols that the plan knows cost no question; another one
+    has no bulk cancel that would have to wait for the answer."""
+    from console.cord.known import doubt_about
+    from console.cord.plan import Plan, PlanError
+    from console.desk.pull import Scope
+
+    try:
+        return doubt_about(Plan.load(folder), Scope.parse(scope), within)
+    except (PlanError, ValueError):
+        return None  # it is said where the pull fails of it
 
 
 def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int) -> int:
@@ -144,7 +192,8 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     from console.cord.report import Report
 
     request.actor = user_name()
-    report = Report(request.id, request.spares)
+    plan = _plan(folder)
+    report = Report(request.id, request.spares, plan.retired if plan else {})
     done = threading.Event()
     failed: list[str] = []
 
@@ -166,7 +215,7 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
 
     threading.Thread(target=carry, daemon=True).start()
     try:
-        done.wait(_patience(wanted, folder))
+        done.wait(_patience(wanted, plan))
     except KeyboardInterrupt:
         print("andon kill: no longer waiting; the pull goes on", file=sys.stderr)
     done.set()
@@ -176,48 +225,41 @@ def _see_through(wanted: Wanted, folder: str, request: "PullRequest", asked: int
     if wanted.json:
         print(json.dumps(report.object(), ensure_ascii=False))
     else:
-        _sum_up(report, folder)
+        _sum_up(report, plan)
     return report.verdict.exit_code
 
 
-def _patience(wanted: Wanted, folder: str) -> float:
-    """How long to wait. Without a wait it is still until every request has left."""
+def _plan(folder: str) -> "Plan | None":
+    """What cord.json tells of retired venues, of the quiet time and of whom to call."""
     from console.cord.plan import Plan, PlanError
 
-    if wanted.wait > 0:
-        return wanted.wait
-    if wanted.wait == 0:
-        return 2.0
     try:
-        return Plan.load(folder).quiet + EXTRA_SECONDS
+        return Plan.load(folder)
     except PlanError:
-        return 60 + EXTRA_SECONDS
+        return None
+
+
+def _patience(wanted: Wanted, plan: "Plan | None") -> float:
+    """How long to wait. Without a wait it is still until every request has left."""
+    if wanted.wait >= 0:
+        return wanted.wait or 2.0
+    return (plan.quiet if plan else 60) + EXTRA_SECONDS
 
 
 def _all_sent(report: "Report") -> bool:
-    return bool(report.venues) and all(venue["verdict"] != "UNKNOWN" for venue in report.venues.values())
+    return bool(report.proving) and all(venue["verdict"] != "UNKNOWN" for venue in report.proving.values())
 
 
-def _sum_up(report: "Report", folder: str) -> None:
+def _sum_up(report: "Report", plan: "Plan | None") -> None:
+    for line in report.retired_lines:
+        print(line)
     if report.verdict.rank == 0:
         print(f"VERIFIED  {report.level} {report.scope}: every venue has proven it")
         for name, told in report.venues.items():
             for order in told["kept"]:
                 print(f"kept at {name}: {order}")
-    else:
-        print(
-            f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}"
-        )
-        for line in _call(report, folder):
-            print(line)
-        print("the pull goes on; watch it with: andon status")
-
-
-def _call(report: "Report", folder: str) -> "list[str]":
-    """Whom to call, as cord.json knows them."""
-    from console.cord.plan import Plan, PlanError
-
-    try:
-        return report.call(Plan.load(folder))
-    except PlanError:
-        return []
+        return
+    print(f"{report.verdict}  {report.level} {report.scope}: {report.venues_text or 'nothing heard from any venue'}")
+    for line in report.call(plan) if plan else []:
+        print(line)
+    print("the pull goes on; watch it with: andon status")

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from console.cord.forms import FormHand
 from console.cord.http import HttpError
-from console.cord.keys import KeyFileError, keys_of
+from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, VenuePlan, in_bulk
 from console.cord.request import PullRequest
 from console.desk.chain import dumps
@@ -58,7 +58,8 @@ def pull_directly(
 def _cancel(venue: VenuePlan, sent: dict[str, int]) -> None:
     """One bulk cancel. Its answer is waited for, so that the connection stands until the venue has read it."""
     try:
-        hand = FormHand(venue, *keys_of(venue.keys))
+        hand = FormHand(venue)
+        hand.read_keys()
         wire = hand.connect()
         wire.send(hand.cancel_all_bytes, time.monotonic() + venue.timeout)
         sent[venue.name] = time.time_ns()

@@ -9,6 +9,7 @@ Reads return complete lists or raise `Unread`; there is no shorter list that mea
 
 import json
 import time
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from console.cord.keys import keys_of
 from console.cord.plan import VenuePlan
 
 PAGES = 400
+ALREADY_COME = 0.05
 
 
 class Unread(Exception):
@@ -46,6 +48,11 @@ class Outcome:
         self.failed: tuple[str, ...] = ()
         self.order_id = ""
 
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What a record of it says, but for the time it took."""
+        return (self.kind, self.status, self.detail, self.items, self.failed)
+
 
 class Row:
     """An order or a fill as far as the cord cares. `order` is the order of a fill, the id itself for an order; `client`
@@ -57,8 +64,9 @@ class Row:
     )  # fmt: skip
 
     def __init__(self, told: dict[str, Any], fields: dict[str, str]) -> None:
-        self.id = str(told[fields["id"]])
-        self.symbol = str(told[fields["symbol"]])
+        """Raises KeyError or TypeError where `told` does not name an order or a fill."""
+        self.id = _text(told[fields["id"]])
+        self.symbol = _text(told[fields["symbol"]])
         self.client: str | None = str(told.get(fields["client"]) or "") if "client" in fields else None
         self.status = str(told.get(fields.get("status", ""), ""))
         self.side = str(told.get(fields.get("side", ""), ""))
@@ -71,22 +79,24 @@ class Row:
 
 
 class FormHand:
-    """The cord's hand at one venue. One thread at a time."""
+    """The cord's hand at one venue. One thread at a time; of no use before `read_keys`."""
 
-    def __init__(self, venue: VenuePlan, key_id: str, secret: str) -> None:
+    def __init__(self, venue: VenuePlan) -> None:
         self.venue = venue
         self.name = venue.name
+        self.cancel_all_bytes = b""
+        self.has_keys = False
+        self._headers: dict[str, str] = {}
         self._reading: Wire | None = None
-        self._use(key_id, secret)
 
-    def renew_keys(self) -> None:
-        """Read the key file again: it may have been replaced. Raises KeyFileError."""
-        self._use(*keys_of(self.venue.keys))
-
-    def _use(self, key_id: str, secret: str) -> None:
+    def read_keys(self) -> None:
+        """Read the key file, for the first time or because it may have been replaced. Blocks for as long as the disk
+        does; raises KeyFileError."""
+        key_id, secret = keys_of(self.venue.keys)
         forms = self.venue.form["headers"]
         self._headers = {name: value.format(key_id=key_id, secret=secret) for name, value in forms.items()}
-        self.cancel_all_bytes = self._bytes("cancel_all")
+        self.cancel_all_bytes = self._bytes("cancel_all") if self.can("cancel_all") else b""
+        self.has_keys = True
 
     def can(self, what: str) -> bool:
         return what in self.venue.form
@@ -118,12 +128,23 @@ class FormHand:
     def unsuspend(self) -> Outcome:
         return _outcome(self._write("unsuspend"))
 
-    def close_position(self, symbol: str) -> Outcome:
-        """The venue's own close call: it works out side and size from its own truth, so it can not flip."""
-        outcome = _outcome(answer := self._write("close", symbol=symbol))
+    def close_positions(self, symbols: list[str]) -> Iterator[tuple[str, Outcome]]:
+        """The venue's own close call for each: it works out side and size from its own truth, so it can not flip. All
+        are sent before the first answer is waited for; where one can not be, none behind it is."""
+        sent: dict[str, Wire | NotSent] = {}
+        for symbol in symbols:
+            last = next(reversed(sent.values()), None)
+            sent[symbol] = last if isinstance(last, NotSent) else self._send("close", symbol=symbol)
+        deadline = time.monotonic() + self.venue.timeout
+        for symbol, wire in sent.items():
+            come = time.monotonic() + ALREADY_COME  # behind one that was waited for in vain
+            yield symbol, self._close_outcome(self._receive(wire, max(deadline, come)))
+
+    def _close_outcome(self, answer: Answer | HttpError) -> Outcome:
+        outcome = _outcome(answer)
         if outcome.kind == "acked" and isinstance(answer, Answer):
             try:
-                outcome.order_id = str(answer.json()[self._field("order", "id")])
+                outcome.order_id = _text(answer.json()[self._field("order", "id")])
             except (ValueError, KeyError, TypeError):
                 outcome.kind, outcome.detail = "ambiguous", "accepted, but the answer names no order"
         return outcome
@@ -135,7 +156,7 @@ class FormHand:
             return outcome
         fields = self.venue.form["fields"]["item"]
         try:
-            items = [(str(item[fields["id"]]), int(item[fields["status"]])) for item in answer.json()]
+            items = [(_text(item[fields["id"]]), int(_text(item[fields["status"]]))) for item in answer.json()]
         except (ValueError, KeyError, TypeError):
             return Outcome("ambiguous", "the answer to the bulk call can not be read", answer)
         outcome.items = len(items)
@@ -169,10 +190,13 @@ class FormHand:
     def positions(self) -> dict[str, Decimal]:
         """Symbol to signed quantity, without zeros. Raises Unread."""
         symbol, qty = self._field("position", "symbol"), self._field("position", "qty")
+        listed = self._list("positions")
         try:
-            held = {str(told[symbol]): Decimal(told[qty]) for told in self._list("positions")}
-        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
-            raise Unread(f"positions: an entry can not be read: {error!r}") from None
+            held = {_text(told[symbol]): Decimal(_text(told[qty])) for told in listed}
+        except (KeyError, TypeError, InvalidOperation):
+            raise Unread("positions: an entry can not be read") from None
+        if len(held) < len(listed):
+            raise Unread("positions: one symbol is listed twice")
         if not all(qty.is_finite() for qty in held.values()):
             raise Unread("positions: a quantity is not a number")
         return {symbol: qty for symbol, qty in held.items() if qty}
@@ -223,8 +247,7 @@ class FormHand:
         return told
 
     def _get(self, what: str, path: str) -> Any:
-        request = request_bytes(self.venue.host, "GET", path, self._headers)
-        answer = self._read(what, request)
+        answer = self._read(request_bytes(self.venue.host, "GET", path, self._headers))
         if answer.status != 200:
             refused = answer.status in (401, 403)
             raise Unread(f"{what}: HTTP {answer.status}", answer.retry_after, unauthorized=refused)
@@ -233,23 +256,29 @@ class FormHand:
         except ValueError:
             raise Unread(f"{what}: the answer is not JSON") from None
 
-    def _read(self, what: str, request: bytes) -> Answer:
-        """Reads may be repeated: once on the kept connection, then on a fresh one."""
+    def _read(self, request: bytes) -> Answer:
+        """Reads may be repeated: once on the kept connection, then, where time is left, on a fresh one."""
         deadline = time.monotonic() + self.venue.timeout
         if self._reading is not None and self._reading.alive():
             try:
-                self._reading.send(request, deadline)
-                return self._reading.receive(deadline)
-            except HttpError:
-                self.close()
+                return self._ask(self._reading, request, deadline)
+            except HttpError as error:
+                if time.monotonic() >= deadline:
+                    raise Unread(str(error)) from None
         self.close()
         try:
             self._reading = self.connect()
-            self._reading.send(request, deadline)
-            return self._reading.receive(deadline)
+            return self._ask(self._reading, request, deadline)
         except HttpError as error:
+            raise Unread(str(error)) from None
+
+    def _ask(self, wire: Wire, request: bytes, deadline: float) -> Answer:
+        try:
+            wire.send(request, deadline)
+            return wire.receive(deadline)
+        except HttpError:
             self.close()
-            raise Unread(f"{what}: {error}") from None
+            raise
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -269,19 +298,27 @@ class FormHand:
 
     def _write(self, what: str, **slots: str) -> Answer | HttpError:
         """Sent once, on a fresh connection. The failure is returned, so that no caller can forget it."""
+        return self._receive(self._send(what, **slots), time.monotonic() + self.venue.timeout)
+
+    def _send(self, what: str, **slots: str) -> Wire | NotSent:
         request = self._bytes(what, **slots)
         try:
             wire = self.connect()
+            wire.send(request, time.monotonic() + self.venue.timeout)
         except NotSent as error:
             return error
-        deadline = time.monotonic() + self.venue.timeout
+        return wire
+
+    @staticmethod
+    def _receive(sent: Wire | NotSent, deadline: float) -> Answer | HttpError:
+        if isinstance(sent, NotSent):
+            return sent
         try:
-            wire.send(request, deadline)
-            return wire.receive(deadline)
+            return sent.receive(deadline)
         except HttpError as error:
             return error
         finally:
-            wire.close()
+            sent.close()
 
 
 def _outcome(answer: Answer | HttpError) -> Outcome:
@@ -289,12 +326,20 @@ def _outcome(answer: Answer | HttpError) -> Outcome:
     if isinstance(answer, Lost):
         return Outcome("ambiguous", str(answer))
     if isinstance(answer, HttpError):
-        return Outcome("refused", f"not sent: {answer}")
+        return Outcome("refused", str(answer))  # not sent
     if 200 <= answer.status < 300:
         return Outcome("acked", "", answer)
     if 400 <= answer.status < 500 and answer.status != 408:
         return Outcome("refused", f"HTTP {answer.status} {_message(answer)}".rstrip(), answer)
     return Outcome("ambiguous", f"HTTP {answer.status}", answer)
+
+
+def _text(told: Any) -> str:
+    """What has to be text in an answer, or a number, which is kept as text. Raises TypeError: null names nothing, and
+    false is not zero."""
+    if not isinstance(told, str) or not told:
+        raise TypeError(f"text is expected: {told!r}")
+    return told
 
 
 def _message(answer: Answer) -> str:

@@ -10,6 +10,8 @@ import socket
 import time
 from typing import Any
 
+from console.cord.names import Address, addresses
+
 CRLF = b"\r\n"
 LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_PATIENCE = 60.0
@@ -69,7 +71,11 @@ class Wire:
     def __init__(self, host: str, port: int, *, tls: bool, deadline: float) -> None:
         """Connect before `deadline`. Raises NotSent."""
         try:
-            raw = socket.create_connection((host, port), timeout=_left(deadline, NotSent("no time left to connect")))
+            found = addresses(host, port, deadline)
+        except OSError as error:
+            raise NotSent(_reason("looking up its address", error)) from None
+        try:
+            raw = _connected(found, deadline)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket = _handshake(raw, host, deadline) if tls else raw
         except OSError as error:
@@ -184,6 +190,22 @@ class Wire:
             parts.append(read)
         self.close()
         return b"".join(parts)
+
+
+def _connected(found: list[Address], deadline: float) -> socket.socket:
+    """A connection to the first of the addresses that takes one; each has its share of the time that is left."""
+    failure = OSError("no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
+        raw = socket.socket(family, kind, protocol)
+        try:
+            raw.settimeout(_left(deadline, NotSent("no time left to connect")) / (len(found) - tried))
+            raw.connect(address)
+        except OSError as error:
+            raw.close()
+            failure = error
+        else:
+            return raw
+    raise failure
 
 
 def _handshake(raw: socket.socket, host: str, deadline: float) -> socket.socket:

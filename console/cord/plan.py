@@ -19,15 +19,17 @@ class PlanError(Exception):
 
 
 class VenuePlan:
-    """How to reach and ask one venue. `keys` is an absolute path, empty for the environment; `form` see forms.py."""
+    """How to reach and ask one venue. `keys` is an absolute path, empty for the environment; `retired` says why the
+    venue was taken out for good; `form` see forms.py."""
 
-    __slots__ = ("account", "form", "host", "keys", "name", "phone", "port", "prefix", "timeout", "tls")
+    __slots__ = ("account", "form", "host", "keys", "name", "phone", "port", "prefix", "retired", "timeout", "tls")
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.name: str = told["name"]
         self.account: str = told.get("account", "")
         self.phone: str = told.get("phone", "")
         self.keys: str = told["keys"]
+        self.retired: str = told.get("retired", "")
         self.timeout = float(told.get("timeout", 5))
         self.form: dict[str, Any] = told["form"]
         url = urlsplit(told["url"])
@@ -53,6 +55,11 @@ class Plan:
         self.netted = bool(told["netted"])
         self.venues = {venue["name"]: VenuePlan(venue) for venue in told["venues"]}
         self.strategies: dict[str, dict[str, Any]] = {strategy["name"]: strategy for strategy in told["strategies"]}
+
+    @property
+    def retired(self) -> dict[str, str]:
+        """Venues that were taken out for good, and why. They are tried, and are asked for no proof."""
+        return {name: venue.retired for name, venue in self.venues.items() if venue.retired}
 
     @property
     def contacts(self) -> tuple[Contact, ...]:

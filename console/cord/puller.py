@@ -124,7 +124,7 @@ class Puller:
             own_only=own_only,
         )
         asked = put(self._folder, request.line())
-        report = Report(request.id)
+        report = Report(request.id, request.spares, self._plan.retired if self._plan else {})
 
         def tell(event: dict[str, Any]) -> None:
             report.feed(event)

@@ -12,10 +12,12 @@ from console.desk.pull import Level, Scope, Verdict, worst
 
 class Report:
     """Follows one pull's events. `venues` maps each venue to its latest verdict record. `spares` is what the pull was
-    asked to leave standing (see request.py)."""
+    asked to leave standing (see request.py), `retired` venues that are gone for good and why: they are tried, and prove
+    nothing."""
 
-    def __init__(self, pull: str, spares: Collection[str] = ()) -> None:
+    def __init__(self, pull: str, spares: Collection[str] = (), retired: dict[str, str] | None = None) -> None:
         self.pull = pull
+        self.retired = retired or {}
         self.asked_to_spare = spares
         self.spares: tuple[str, ...] = ()
         self.level = self.scope = self.hand = ""
@@ -26,18 +28,29 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """With no word at all, nothing is known."""
-        return worst([Verdict(venue["verdict"]) for venue in self.venues.values()])
+        return worst([Verdict(venue["verdict"]) for venue in self.proving.values()])
+
+    @property
+    def proving(self) -> dict[str, dict[str, Any]]:
+        """The venues that have to prove that they stopped."""
+        return {name: row for name, row in self.venues.items() if name not in self.retired}
+
+    @property
+    def retired_lines(self) -> list[str]:
+        """A line for each venue in scope that proves nothing any more."""
+        names = [name for name in self.venues if name in self.retired]
+        return [f"RETIRED   {name}: {self.retired[name]}; tried all the same" for name in names]
 
     @property
     def venues_text(self) -> str:
         """Every venue that has not verified, with its reason."""
-        open_ones = [(name, told) for name, told in self.venues.items() if told["verdict"] != Verdict.VERIFIED]
+        open_ones = [(name, told) for name, told in self.proving.items() if told["verdict"] != Verdict.VERIFIED]
         return "; ".join(f"{name} {told['verdict']}: {told['why']}" for name, told in open_ones)
 
     def call(self, plan: Plan) -> list[str]:
         """Whom to call about each venue that is PARTIAL or UNKNOWN and what to say, then our own people; empty where
         there is no such venue, or the pull was never recorded."""
-        rows = {name: row for name, row in self.venues.items() if Verdict(row["verdict"]).exit_code in (3, 4)}
+        rows = {name: row for name, row in self.proving.items() if Verdict(row["verdict"]).exit_code in (3, 4)}
         if not rows or not self.level:
             return []
         lines: list[str] = []
@@ -70,8 +83,8 @@ class Report:
     def object(self) -> dict[str, Any]:
         """Everything, for machines: orders and positions that still stand; times in UTC ns, 0 until reached."""
         times = {
-            name: max((venue[name] for venue in self.venues.values()), default=0)
-            if all(venue[name] for venue in self.venues.values())
+            name: max((venue[name] for venue in self.proving.values()), default=0)
+            if all(venue[name] for venue in self.proving.values())
             else 0
             for name in ("t_blocked", "t_flat", "t_verified")
         }
@@ -83,6 +96,7 @@ class Report:
             **{name: name in self.spares for name in SPARES},
             "verdict": str(self.verdict),
             "venues": self.venues,
+            "retired": {name: why for name, why in self.retired.items() if name in self.venues},
             "orders": sum(len(venue["standing"]) for venue in self.venues.values()),
             "positions": sum(len(venue["positions"]) for venue in self.venues.values()),
             **times,
@@ -142,7 +156,8 @@ class Report:
         standing = f" [{', '.join(row['standing'][:5])}{' …' * (len(row['standing']) > 5)}]" if row["standing"] else ""
         held = f" [{', '.join(row['positions'])}]" if row["positions"] else ""
         kept = f" [kept: {'; '.join(row['kept'])}]" if row["kept"] else ""
-        return f"{row['verdict']:<9} {data['venue']}: {row['why']}{standing}{held}{kept}"
+        word = "RETIRED" if data["venue"] in self.retired else row["verdict"]
+        return f"{word:<9} {data['venue']}: {row['why']}{standing}{held}{kept}"
 
 
 _NOTHING = "nothing sent yet"

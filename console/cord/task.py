@@ -48,6 +48,7 @@ class Task:
         self.t_blocked = 0
         self.t_flat = 0
         self.t_verified = 0
+        self._blind_why = ""
 
     @classmethod
     def adopt(
@@ -135,8 +136,11 @@ class Task:
 
     def blind(self, why: str) -> None:
         """A read failed: whatever was proven before, nothing is known now. The quiet clock runs on, because the next
-        complete look shows every order and fill of the whole interval."""
-        self.verdict, self.why = Verdict.UNKNOWN, why
+        complete look shows every order and fill of the whole interval. Another reason than the one shown counts when it
+        is given twice running: a venue that fails now in this way and now in that must not fill the journal."""
+        if self.verdict is not Verdict.UNKNOWN or why == self._blind_why:
+            self.why = why
+        self.verdict, self._blind_why = Verdict.UNKNOWN, why
 
     def judge(self, look: Look, own: frozenset[str], now: float, waiting_for: tuple[str, ...], note: str) -> None:
         """Take a complete look into account. `own` are the cord's own closing orders, `waiting_for` strategies that

@@ -25,6 +25,7 @@ WARM_ANSWER_WITHIN = 1.0
 QUICKEST, SLOWEST = 0.05, 2.0
 WATCH_EVERY = 5.0
 SINGLE_CANCELS = 20
+CLOSES_AT_ONCE = 20
 DISK_MAY_TAKE = 2.0
 SESSION_EVERY = 30.0
 
@@ -72,21 +73,24 @@ class VenueWorker(threading.Thread):
         self._strategies = strategies
         self._closes = Closes(strategies)
         self._bulk_attempts = 0
+        self._bulk_told: tuple[object, ...] = ()
+        self._bulk_doubted = False
         self._attempts: dict[str, int] = {}
         self._pause = QUICKEST
         self._hold_until = 0.0
-        self._disk_patience = DISK_MAY_TAKE
         self._session_read = 0.0
         self._session_note = ""
         self._note = ""
         self._lifted = False
+        self._suspends = 0
+        self._another_closes = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
     def fire(self) -> Wire | None:
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
-        wire = self._swap_warm(None)
+        wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
         if wire is None or not wire.alive():
             return None
         try:
@@ -143,13 +147,19 @@ class VenueWorker(threading.Thread):
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
                 with contextlib.suppress(Exception):
                     self._blind(Unread(f"the cord itself failed here: {defect!r}"))
-            if not self._keep_warm and self._tasks and all(task.verified for task in self._tasks.values()):
+            over = bool(self._tasks) and all(task.verified for task in self._tasks.values()) and not self._lifted
+            if over and not self._keep_warm:
                 break
         self.hand.close()
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
         """Take on what came in, with one bulk cancel for all of it that has none yet, and look. A venue that asked to
-        wait is left alone until then: the next look finds what stands."""
+        wait is left alone until then: the next look finds what stands. Without keys nothing can be asked at all."""
+        if not self.hand.has_keys and (why := self._keyless()):
+            self._tasks.update((task.request.id, task) for task, _ in inbox)
+            self._lose_sight(why)
+            self._pause = SLOWEST
+            return
         bulk_due = [self._begin(task, fired) for task, fired in inbox]
         if any(bulk_due) and not self._held:
             self._cancel_all()
@@ -157,6 +167,15 @@ class VenueWorker(threading.Thread):
             self._warm_up()
         if self._tasks and not self._held:
             self._turn()
+
+    def _keyless(self) -> str:
+        """Read the keys, here and not where the worker is made: a key file on a hung disk holds up this venue alone.
+        Returns why there are none."""
+        try:
+            self.hand.read_keys()
+        except KeyFileError as error:
+            return str(error)
+        return ""
 
     @property
     def _held(self) -> bool:
@@ -207,10 +226,11 @@ class VenueWorker(threading.Thread):
         sent."""
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
+        self._bulk_attempts, self._bulk_told = 0, ()
         if task.adopted or not (task.in_bulk and self.hand.can("cancel_all")):
             return False
         if self._held:
-            task.blind("does not answer: it asked to wait")
+            self._lose_sight("does not answer: it asked to wait")
         if fired is not None:
             self._bulk_attempts += 1
             wire, at = fired
@@ -232,7 +252,8 @@ class VenueWorker(threading.Thread):
         now = time.monotonic()
         if positions:
             self._closes.settle(look, now)
-        standing = self._standing(look)
+        own = self._closes.own | (self._closes.of_another(look) if self._another_closes else frozenset())
+        standing = self._standing(look, own)
         self._note = ""
         if standing:
             self._cancel(standing)
@@ -240,7 +261,7 @@ class VenueWorker(threading.Thread):
         note = self._closes.notes or self._note or (self._session_note if standing or self._closes.under_way else "")
         for task in tasks:
             before, quiet_before = task.shown, task.quiet_from
-            task.judge(look, self._closes.own, now, self._waiting_for(task), note)
+            task.judge(look, own | self._closes.own, now, self._waiting_for(task), note)
             self._tell(task, before, quiet_before)
         self._suspend_where_due()
         self._pace(look)
@@ -255,22 +276,22 @@ class VenueWorker(threading.Thread):
 
     def _blind(self, unread: Unread) -> None:
         """A read failed. Reducing is repeated all the same: the venue may hear what it does not answer."""
-        self._lose_sight(unread.why)
+        self._lose_sight(f"does not answer: {unread.why}")
         self._pause = min(self._pause * 2, SLOWEST)
         if unread.unauthorized:
             with contextlib.suppress(KeyFileError):
-                self.hand.renew_keys()
+                self.hand.read_keys()
         if unread.retry_after is not None:
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
-        elif self._watch.listed is not None and (standing := self._standing(self._watch.listed)):
+        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed, self._closes.own)):
             self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
         for task in self._tasks.values():
             before, quiet_before = task.shown, task.quiet_from
-            task.blind(f"does not answer: {why}")
+            task.blind(why)
             self._tell(task, before, quiet_before)
 
     @property
@@ -279,23 +300,24 @@ class VenueWorker(threading.Thread):
         covering = any(task.in_bulk for task in self._tasks.values())
         return covering and self.hand.can("cancel_all") and not self._closes.under_way
 
-    def _standing(self, look: Look) -> dict[str, Row]:
-        """Open orders that some pull wants gone."""
-        own = self._closes.own
+    def _standing(self, look: Look, own: frozenset[str]) -> dict[str, Row]:
+        """Open orders that some pull wants gone; `own` are the cord's closes."""
         rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
         return {row.id: row for row in rows}
 
     def _cancel(self, standing: dict[str, Row]) -> None:
-        """Ask again for whatever still stands, in bulk where there is much."""
-        if len(standing) > SINGLE_CANCELS and self._may_bulk:
+        """Ask again for whatever still stands, in bulk where there is much, and one by one for a turn where the bulk
+        call did not do it. A cancel that is not answered ends the turn: what it did is looked at first."""
+        if len(standing) > SINGLE_CANCELS and self._may_bulk and not self._bulk_doubted:
             self._cancel_all()
             return
+        self._bulk_doubted = False
         wanting = [task for task in self._tasks.values() if task.level.cancels]
         in_turn = sorted(standing, key=lambda order_id: self._attempts.get(order_id, 0))  # stuck ones starve no other
         for order_id in in_turn[:SINGLE_CANCELS]:
             attempt = self._attempts[order_id] = self._attempts.get(order_id, 0) + 1
             outcome = self.hand.cancel(order_id)
-            if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th…: a stuck order must not fill the journal
+            if _seldom(attempt):
                 self._sent(wanting[-1], "cancel", attempt, target=order_id)
                 self._answered(wanting[-1], "cancel", outcome, target=order_id)
             if outcome.kind != "acked":
@@ -303,19 +325,30 @@ class VenueWorker(threading.Thread):
                     task.refused[order_id] = f"cancel {outcome.kind}: {outcome.detail}"
             if outcome.retry_after:
                 self._hold_until = time.monotonic() + outcome.retry_after
+            if outcome.retry_after or not outcome.status:
                 return
         if len(standing) > SINGLE_CANCELS:
             self._pause = QUICKEST  # there is more to do at once
 
     def _cancel_all(self) -> None:
+        """The bulk cancel, told seldom and whenever its outcome is another than before."""
         self._bulk_attempts += 1
-        self._sent(self._canceller, "cancel_all", self._bulk_attempts)
-        self._bulk_answered(self.hand.cancel_all())
+        at, told = time.time_ns(), _seldom(self._bulk_attempts)
+        if told:
+            self._sent(self._canceller, "cancel_all", self._bulk_attempts, at=at)
+        outcome = self.hand.cancel_all()
+        if not told and outcome.told != self._bulk_told:
+            self._sent(self._canceller, "cancel_all", self._bulk_attempts, at=at)
+            told = True
+        self._bulk_answered(outcome, told=told)
 
-    def _bulk_answered(self, outcome: Outcome) -> None:
-        self._answered(self._canceller, "cancel_all", outcome)
+    def _bulk_answered(self, outcome: Outcome, *, told: bool = True) -> None:
+        if told:
+            self._answered(self._canceller, "cancel_all", outcome)
+        self._bulk_told = outcome.told
+        self._bulk_doubted = outcome.kind != "acked" or bool(outcome.failed)
         if outcome.kind != "acked" and (not outcome.status or outcome.retry_after):
-            self._lose_sight(outcome.detail)
+            self._lose_sight(f"does not answer: {outcome.detail}")
         for order_id in outcome.failed:
             for task in self._tasks.values():
                 task.refused[order_id] = "the venue refused to cancel it"
@@ -325,39 +358,56 @@ class VenueWorker(threading.Thread):
     def _flatten(self, look: Look, now: float) -> None:
         """Send the closes that are due. The lock is needed for that alone, and what was read before it was had may have
         been changed by whoever had it."""
-        self._disk_patience = DISK_MAY_TAKE
-        for task in self._tasks.values():
-            for symbol, qty in task.positions_to_close(look).items():
-                if self._held or not self._closes.may_close(symbol, look, now):
-                    continue
-                if task.closes_expired(now):
-                    self._note = "closes expired after 10 minutes: pull 4 again to send them"
-                    break
-                task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
-                if why := self._lock.acquire():
-                    self._note = why
-                    return
-                self._pause = QUICKEST
-                if look.begun < self._lock.since:
-                    return
-                self._close(task, symbol, qty)
+        due = self._due(look, now)
+        if not due:
+            return
+        for task, _ in due.values():
+            task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
+        why = self._lock.acquire()
+        self._another_closes = bool(why)
+        if why:
+            self._note = why
+            return
+        self._pause = QUICKEST
+        if look.begun >= self._lock.since:
+            self._close(due)
 
-    def _close(self, task: Task, symbol: str, qty: Decimal) -> None:
-        """The intent is on disk before the bytes leave, unless the disk hangs: the closes of a turn wait 2 s for it."""
-        self._closes.sending(symbol, qty, time.monotonic())
-        on_disk = self._sent(task, "close", 1, target=symbol, qty=str(qty))
-        if on_disk is not None:
-            began = time.monotonic()
-            with contextlib.suppress(Exception):  # a full or hung disk stops no close; the latch's record tells of it
-                on_disk.result(timeout=self._disk_patience)
-            self._disk_patience = max(0.0, self._disk_patience - (time.monotonic() - began))
-        outcome = self.hand.close_position(symbol)
-        self._closes.sent(symbol, outcome, time.monotonic())
-        self._answered(task, "close", outcome, target=symbol)
-        if outcome.retry_after:
-            self._hold_until = time.monotonic() + outcome.retry_after
-        elif outcome.kind == "refused":
-            self._lift(task)
+    def _due(self, look: Look, now: float) -> dict[str, tuple[Task, Decimal]]:
+        """Positions that some pull wants closed and whose close may be sent now, not more than a turn's share."""
+        due: dict[str, tuple[Task, Decimal]] = {}
+        for task in self._tasks.values():
+            positions = task.positions_to_close(look)
+            wanted = [symbol for symbol in positions if self._closes.may_close(symbol, look, now)]
+            if wanted and task.closes_expired(now):
+                self._note = "closes expired after 10 minutes: pull 4 again to send them"
+                continue
+            due.update((symbol, (task, positions[symbol])) for symbol in wanted if symbol not in due)
+        return {} if self._held else dict(list(due.items())[:CLOSES_AT_ONCE])
+
+    def _close(self, due: dict[str, tuple[Task, Decimal]]) -> None:
+        """Each on a connection of its own and all at once, so that none waits for another one's answer. The intents are
+        on disk before the bytes leave, unless the disk hangs: the closes of a turn wait 2 s for it."""
+        someone = next(iter(due.values()))[0]
+        if any(self._closes.was_lost(symbol) for symbol in due):
+            self._lift(someone)
+        written = []
+        for symbol, (task, qty) in due.items():
+            self._closes.sending(symbol, qty, time.monotonic())
+            written.append(self._sent(task, "close", 1, target=symbol, qty=str(qty)))
+        patience = time.monotonic() + DISK_MAY_TAKE
+        for record in written:
+            if record is not None:
+                with contextlib.suppress(Exception):  # a full or hung disk stops no close: the latch's record tells
+                    record.result(timeout=max(0.0, patience - time.monotonic()))
+        refused = False
+        for symbol, outcome in self.hand.close_positions(list(due)):
+            self._closes.sent(symbol, outcome, time.monotonic())
+            self._answered(due[symbol][0], "close", outcome, target=symbol)
+            if outcome.retry_after:
+                self._hold_until = time.monotonic() + outcome.retry_after
+            refused = refused or (outcome.kind == "refused" and not outcome.retry_after)
+        if refused:
+            self._lift(someone)
 
     def _suspend_where_due(self) -> None:
         """Afterwards, never before: a suspended venue takes no closes either. A new order makes it due again: then the
@@ -366,23 +416,28 @@ class VenueWorker(threading.Thread):
         due = self._lifted or any(task.suspend_due for task in tasks)
         if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
             return
-        self._sent(tasks[-1], "suspend", 1)
+        self._suspends += 1
+        if _seldom(self._suspends):
+            self._sent(tasks[-1], "suspend", self._suspends)
         outcome = self.hand.suspend()
-        if outcome.kind == "acked":
-            self._lifted = False
+        if _seldom(self._suspends):
+            self._answered(tasks[-1], "suspend", outcome)
+        if outcome.kind == "acked" or self._is_suspended():
+            self._lifted, self._suspends = False, 0
             for task in tasks:
                 task.suspend_due = False
-        self._answered(tasks[-1], "suspend", outcome)
+
+    def _is_suspended(self) -> bool:
+        """As far as a read tells; where it does not, no."""
+        try:
+            return self.hand.can("settings") and self.hand.suspended()
+        except Unread:
+            return False
 
     def _lift(self, task: Task) -> None:
-        """A close was refused: if that is because the venue is suspended, lift it for as long as the closes take."""
-        if not self.hand.can("unsuspend"):
-            return
-        try:
-            suspended = self.hand.suspended()
-        except Unread:
-            return
-        if suspended:
+        """A close was refused, or left no trace: if that is because the venue is suspended, lift it for as long as the
+        closes take."""
+        if self.hand.can("unsuspend") and self._is_suspended():
             self._sent(task, "unsuspend", 1)
             outcome = self.hand.unsuspend()
             self._answered(task, "unsuspend", outcome)
@@ -454,3 +509,8 @@ class VenueWorker(threading.Thread):
                 },
                 task.request.id,
             )
+
+
+def _seldom(attempt: int) -> bool:
+    """The 1st, 2nd, 4th, 8th…: what is tried again and again must not fill the journal."""
+    return attempt & (attempt - 1) == 0

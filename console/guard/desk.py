@@ -71,7 +71,11 @@ def described(
 
 
 def plan_of(
-    config: DeskConfig, venues: Mapping[str, Venue], accounts: Mapping[str, str], contacts: tuple[ContactInfo, ...]
+    config: DeskConfig,
+    venues: Mapping[str, Venue],
+    accounts: Mapping[str, str],
+    contacts: tuple[ContactInfo, ...],
+    retired: Mapping[str, str],
 ) -> dict[str, Any]:
     """What cord.json holds: see console.cord.plan. No secret is in it."""
     return {
@@ -86,6 +90,7 @@ def plan_of(
                 "name": venue.name,
                 "account": accounts.get(venue.name, ""),
                 "phone": venue.phone,
+                "retired": retired.get(venue.name, ""),
                 "url": venue.base_url,
                 "keys": _keys_path(venue),
                 "timeout": venue.timeout,

@@ -235,7 +235,8 @@ class Guard:
 
     def _compile(self) -> Plan:
         """cord.json anew. A disk that does not take it leaves the last one there for the other hand."""
-        told = desk.plan_of(self.config, self.venues, self.accounts, self.contacts)
+        retired = {name: row.retired for name, row in self.hub.state.venues.items()}
+        told = desk.plan_of(self.config, self.venues, self.accounts, self.contacts, retired)
         try:
             return write_plan(str(self.folder), told)
         except OSError as error:
@@ -289,6 +290,7 @@ class Guard:
             self.hub.journal(ev.Refused(what=f"retire {venue}", why=str(refusal)), actor)
             raise
         await asyncio.wrap_future(self.hub.journal(event, actor))
+        self._plan_aside.ask(self._compile_aside)
         return f"{venue} is retired; the cord still tries it"
 
     # --- beating -----------------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ import time
 import tty
 
 from console.cord.forms import FormHand
-from console.cord.keys import keys_of
 from console.cord.plan import Plan
 
 
 def main() -> None:
     tty.setraw(0)
     (venue,) = Plan.load(sys.argv[1]).venues.values()
-    hand = FormHand(venue, *keys_of(venue.keys))
+    hand = FormHand(venue)
+    hand.read_keys()
     wire = hand.connect()
     os.write(1, b"ready")
     while os.read(0, 1):

@@ -86,6 +86,23 @@ def test_hang_before_accept_does_nothing(broker: BrokerProcess) -> None:
     assert broker.request("GET", f"/v2/orders:by_client_order_id?client_order_id={body['client_order_id']}")[0] == 404
 
 
+def test_late_accept_carries_out_although_nobody_waits_any_more(broker: BrokerProcess) -> None:
+    broker.fault("late_accept", "sim1", 2 * SHORT)
+    body = order()
+    with pytest.raises(TimeoutError):
+        broker.request("POST", "/v2/orders", body, timeout=SHORT)
+    there = f"/v2/orders:by_client_order_id?client_order_id={body['client_order_id']}"
+    assert broker.request("GET", there)[0] == 404
+    wait_until(lambda: broker.request("GET", there)[0] == 200, "the order arrives")
+
+
+def test_a_fault_of_one_path_leaves_those_below_it_alone(broker: BrokerProcess) -> None:
+    sent = send(broker, order())
+    broker.fault("error500", "sim1", methods=["DELETE"], path="/v2/orders$")
+    assert broker.request("DELETE", "/v2/orders")[0] == 500
+    assert broker.request("DELETE", f"/v2/orders/{sent['id']}")[0] == 204
+
+
 def test_a_fault_concerns_its_venue_alone(broker: BrokerProcess) -> None:
     broker.fault("hang", "sim1")
     with pytest.raises(TimeoutError):
@@ -180,6 +197,15 @@ def test_wrong_types_parse_and_are_not_what_is_described(broker: BrokerProcess) 
 
 
 # --- the book --------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_values_keep_the_shape(broker: BrokerProcess) -> None:
+    send(broker, order())
+    (right,) = broker.request("GET", "/v2/orders")[1]
+    broker.fault("wrong_values", "sim1")
+    (wrong,) = broker.request("GET", "/v2/orders")[1]
+    assert wrong == dict.fromkeys(right, False) | {"id": None}
+    assert broker.request("GET", "/v2/clock")[1]["is_open"] is False
 
 
 def test_partial_207_fails_one_order_so_many_times(broker: BrokerProcess) -> None:

@@ -98,6 +98,21 @@ def test_a_close_that_outlived_its_position_is_cancelled(venue: ScriptedVenue, h
     assert venue.open == {}
 
 
+def test_no_close_waits_for_the_answer_to_another(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    def all_are_there(method: str, path: str) -> Answer | None:
+        if method == "DELETE" and path.startswith("/v2/positions/"):
+            together.wait()
+        return None
+
+    venue.answer = all_are_there
+    venue.positions |= {"AAPL": "7", "MSFT": "-3", "NVDA": "0.5"}
+    pull = hand.pull("L4")
+    wait_until(lambda: hand.says(pull) == "VERIFIED", "flat")
+    assert closes(venue) == 3
+
+
 def test_closes_rejected_behind_the_answer_are_not_fired_off_one_after_the_other(
     venue: ScriptedVenue, hand: ScriptedHand
 ) -> None:
@@ -182,6 +197,59 @@ def test_a_venue_can_not_ask_to_be_left_alone_for_ever(venue: ScriptedVenue, han
     (worker,) = hand.executor._workers.values()
     assert worker.is_alive()
     assert worker._wait() <= 60
+
+
+def test_a_venue_that_fails_now_so_and_now_so_does_not_fill_the_journal(
+    venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    venue.answer = lambda method, path: (500 + len(venue.asked) % 3, {})
+    pull = hand.pull()
+    wait_until(lambda: len(venue.times("DELETE", "/v2/orders")) >= 9, "asked again and again")
+    verdicts = [data["why"] for kind, data in hand.told if kind == "venue_verdict"]
+    assert len(verdicts) <= 2
+    venue.answer = lambda method, path: (503, {})
+    wait_until(lambda: "503" in hand.verdict[pull]["why"], "a reason that stays is told")
+
+
+def test_what_is_asked_again_and_again_is_told_seldom(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    venue.answer = lambda method, path: (500, {})
+    hand.pull()
+    wait_until(lambda: len(venue.times("DELETE", "/v2/orders")) >= 8, "asked again and again")
+    attempts = [data["attempt"] for kind, data in hand.told if kind == "cord_sent"]
+    assert attempts[:4] == [1, 2, 4, 8]
+    venue.answer = lambda method, path: (502, {}) if method == "DELETE" else (500, {})
+    outcomes = [data["status"] for kind, data in hand.told if kind == "cord_answered"]
+    wait_until(lambda: [d["status"] for k, d in hand.told if k == "cord_answered"][len(outcomes) :] == [502], "news")
+
+
+def test_an_order_whose_cancel_is_never_answered_does_not_keep_the_venue_from_being_looked_at(
+    venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    venue.rest(*(order(f"o{number}") for number in range(8)))
+    silent = threading.Event()
+
+    def hang(method: str, path: str) -> Answer | None:
+        if method == "DELETE":
+            silent.wait(30)
+        return None
+
+    venue.answer = hang
+    pull = hand.pull(scope="symbol:AAPL")
+    wait_until(lambda: hand.says(pull) == "PARTIAL", "what stands is said")
+    asked = len(venue.times("DELETE", "/v2/orders"))
+    silent.set()
+    assert asked < 8, "before each of them had its turn"
+    wait_until(lambda: hand.says(pull) == "VERIFIED", "cancelled in the end")
+
+
+def test_false_is_no_quantity_and_one_symbol_is_listed_once(venue: ScriptedVenue, hand: ScriptedHand) -> None:
+    held: list[dict[str, object]] = [{"symbol": "AAPL", "qty": False}]
+    venue.answer = lambda method, path: (200, held) if path == "/v2/positions" else None
+    pull = hand.pull("L4")
+    wait_until(lambda: "can not be read" in hand.verdict.get(pull, {}).get("why", ""), "no position is hidden")
+    held[:] = [{"symbol": "AAPL", "qty": "7"}, {"symbol": "AAPL", "qty": "0"}]
+    wait_until(lambda: "listed twice" in hand.verdict[pull]["why"], "nor behind another row")
+    assert closes(venue) == 0
 
 
 def test_an_answer_that_breaks_the_reader_does_not_end_the_watch(venue: ScriptedVenue, hand: ScriptedHand) -> None:
@@ -291,6 +359,33 @@ def test_nothing_is_closed_on_what_was_read_before_the_lock_was_had(
     pull = hand.pull("L4")
     wait_until(lambda: hand.says(pull) == "VERIFIED", "flat by the other hand")
     assert closes(venue) == 0
+
+
+def test_a_hand_that_waits_for_another_leaves_its_closes_alone(
+    tmp_path: Path, venue: ScriptedVenue, hand: ScriptedHand
+) -> None:
+    """Outside the session a close rests for hours: cancelled by the second hand it would never fill."""
+
+    def resting(symbol: str) -> dict[str, str]:
+        made = venue.closed_by(symbol, venue.positions[symbol])
+        venue.open[made["id"]] = made
+        return made
+
+    venue.closing = resting
+    venue.positions["AAPL"] = "7"
+    first = hand.pull("L4")
+    wait_until(lambda: closes(venue) == 1, "the close rests")
+    with ScriptedHand(tmp_path, venue, hand="direct") as other:
+        second = other.pull("L4")
+        wait_until(lambda: "another hand" in other.verdict.get(second, {}).get("why", ""), "it waits for the first")
+        wait_until(lambda: venue.open, "closed again, where its first look had come before it knew of the first hand")
+        resting_one, seen = set(venue.open), looks(venue)
+        wait_until(lambda: looks(venue) > seen + 8, "both look, again and again")
+        assert set(venue.open) == resting_one
+        assert not venue.suspended
+        venue.open.clear()
+        venue.positions.clear()
+        wait_until(lambda: hand.says(first) == other.says(second) == "VERIFIED", "it filled")
 
 
 LOCK_ON_A_BAD_DISK = """

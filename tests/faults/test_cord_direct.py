@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from console.cord.hands import detached_hands
 from console.cord.latch import standing
+from console.cord.plan import write_plan
 from console.desk.pull import GateState, Verdict
 from console.desk.state import fold_all
 from console.evidence.journal import read, verify
@@ -214,6 +216,65 @@ def test_keys_that_others_can_read_are_said_and_the_rest_is_stopped(desk: Path, 
     assert code == 4
     assert told["venues"]["sim1"]["verdict"] == "VERIFIED"
     assert "chmod" in told["venues"]["sim2"]["why"]
+
+
+def test_a_key_file_on_a_hung_disk_holds_up_its_own_venue_alone(desk: Path, broker: BrokerProcess) -> None:
+    rest(broker, 3, "sim2")
+    broker.key_files["sim1"].unlink()
+    os.mkfifo(broker.key_files["sim1"])  # opening it waits for a writer that never comes
+    code, told, _ = kill(desk, "--all", "--wait", "4")
+    assert code == 4
+    assert told["venues"]["sim1"]["verdict"] == "UNKNOWN"
+    assert told["venues"]["sim2"]["verdict"] == "VERIFIED"
+    assert not open_ids(broker, "sim2")
+
+
+def test_a_venue_retired_for_good_spoils_no_verdict(desk: Path, broker: BrokerProcess) -> None:
+    told = json.loads((desk / "cord.json").read_bytes())
+    told["venues"][1] |= {"retired": "the account is closed"}
+    write_plan(str(desk), told)
+    rest(broker)
+    broker.fault("refuse", "sim2")
+    code, told, said = kill(desk, "--all")
+    assert (code, told["verdict"], told["retired"]) == (0, "VERIFIED", {"sim2": "the account is closed"})
+    assert "RETIRED   sim2" in said
+    wait_until(lambda: not detached_hands(str(desk)), "the hand ends: nobody else is left to prove anything")
+    assert kill(desk, "--venue", "sim2", "--wait", "2")[0] == 4, "alone, it has proven nothing"
+
+
+def test_a_symbol_that_nobody_knows_is_refused_with_the_nearest_one(desk: Path, broker: BrokerProcess) -> None:
+    before = set(rest(broker))
+    code, _, said = kill(desk, "--symbol", "APPL", "--level", "L4")
+    assert code == 2
+    assert "APPL (did you mean AAPL?)" in said
+    assert "nothing was stopped" in said
+    assert (standing(str(desk)), open_ids(broker)) == ([], before)
+
+
+def test_a_symbol_that_a_venue_alone_knows_is_pulled(desk: Path, broker: BrokerProcess) -> None:
+    buy(broker, "NVDA", "3", venue="sim2")
+    code, told, said = kill(desk, "--symbol", "NVDA", "--level", "L4")
+    assert (code, told["verdict"]) == (0, "VERIFIED"), said
+    assert positions(broker, "sim2") == {}
+
+
+def test_a_symbol_that_a_silent_venue_might_know_is_pulled_and_a_slip_is_no_success(
+    desk: Path, broker: BrokerProcess
+) -> None:
+    broker.fault("refuse", "sim2", times=1)
+    code, told, said = kill(desk, "--symbol", "APPL")
+    assert (code, told["verdict"]) == (2, "VERIFIED")
+    assert "no answer from sim2" in said
+    assert "halted all the same, but nothing is known under APPL (did you mean AAPL?)" in said
+    assert [entry["scope"] for entry in standing(str(desk)) or []] == ["symbol:APPL"]
+
+
+def test_a_slip_beside_a_known_symbol_does_not_hold_that_one_up(desk: Path, broker: BrokerProcess) -> None:
+    rest(broker)
+    code, _, said = kill(desk, "--symbol", "AAPL", "--symbol", "MSTF")
+    assert code == 2
+    assert "MSTF (did you mean MSFT?)" in said
+    assert not open_ids(broker)
 
 
 def test_a_desk_that_never_ran_is_a_clear_error(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from console.cord import latch
+from console.cord.plan import Plan
 from console.desk import events as ev
 from console.desk.pull import GateState, Verdict
 from tests.support.broker import ROOT, wait_until
-from tests.support.cord import end_hands
+from tests.support.cord import end_hands, kill
 from tests.support.desk import DeskProcesses
 
 pytestmark = pytest.mark.timeout(300)
@@ -339,6 +340,9 @@ def test_a_venue_that_is_gone_for_good_is_taken_out_and_the_rest_comes_back(quie
     again = pull(desk)
     wait_verified(desk, again)
     assert "sim2" in desk.folded().pulls[again].venues, "the cord still tries it"
+    wait_until(lambda: Plan.load(str(desk.state_dir)).retired, "cord.json knows it, too")
+    code, told, _ = kill(desk.state_dir, "--all")
+    assert (code, told["retired"], told["venues"]["sim2"]["verdict"]) == (0, {"sim2": "account closed"}, "UNKNOWN")
     desk.stop_guard(signal.SIGTERM)
     desk.start_guard()
     assert desk.folded().venues["sim2"].retired

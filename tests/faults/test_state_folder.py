@@ -13,17 +13,20 @@ import pytest
 
 from adapters.gate_client import Gate
 from console.cord.latch import standing
+from console.cord.plan import write_plan
 from console.desk.events import LatchSet, Pulled, VenueVerdict
 from console.desk.pull import Verdict
 from console.desk.state import PullState
 from console.evidence.journal import verify
 from tests.support.broker import ROOT, wait_until
-from tests.support.cord import kill
+from tests.support.cord import kill, start_kill
 from tests.support.desk import DeskProcesses
-from tests.support.mounts import Disk, FrozenDisk, FullDisk, NotAllowed, ReadOnlyDisk, own_namespace
+from tests.support.mounts import DeadDisk, Disk, FrozenDisk, FullDisk, NotAllowed, ReadOnlyDisk, own_namespace
+from tests.support.strategies import GateFile
 from tests.support.terminal import Terminal
 
 F10 = "\x1b[21~"
+PLAN = {"mode": "simulated", "quiet_seconds": 1, "netted": True, "venues": [], "strategies": []}
 DISKS = (FullDisk, ReadOnlyDisk, FrozenDisk)
 
 
@@ -123,6 +126,29 @@ def test_a_pull_by_the_guard_is_proven_and_halts_the_gate_for_whoever_asks(desk:
 def verified(desk: Bad, pull: str) -> Any:
     told = desk.desk.http("GET", f"/status?pull={pull}")[1]
     return told if told.get("verdict") == "VERIFIED" else None
+
+
+def test_who_reads_a_dead_disk_is_halted_and_told_within_seconds(tmp_path: Path) -> None:
+    """A network disk whose server is gone: whoever looks for a file there would wait for ever."""
+    try:
+        with own_namespace(), DeadDisk(tmp_path / "desk") as disk:
+            write_plan(str(disk.folder), {**PLAN, "desk": "test"})
+            client = Gate(disk.folder, venue="sim1", strategy="momentum")
+            with GateFile(disk.folder):
+                assert client.ask("AAPL").state == "OPEN"
+            with ExitStack() as dead:
+                dead.callback(disk.mend)
+                disk.spoil()
+                hand = start_kill(disk.folder, "--all")
+                _, said = hand.communicate(timeout=60)
+                assert hand.returncode == 4
+                assert "the state folder does not answer" in said
+                answer = client.ask("AAPL")
+                assert (answer.state, answer.because) == ("HALTED", "the gate could not be read within 1 s")
+                disk.mend()
+                wait_until(lambda: "could not be read" not in client.ask("AAPL").because, "it is read again")
+    except NotAllowed as reason:
+        pytest.skip(str(reason))
 
 
 def test_a_flatten_past_a_frozen_guard_is_proven_and_its_records_come_back(bad: Bad) -> None:
