@@ -66,7 +66,7 @@ def _resumed(record: ev.Record, event: ev.Resumed) -> tuple[str, str]:
 
 
 def _adjusting(record: ev.Record, event: ev.BookAdjusting) -> tuple[str, str]:
-    rows = tuple(f"{row.subject} broker {row.broker}, book {row.book}" for row in event.rows)
+    rows = tuple(f"{row.subject} broker {row.broker} book {row.book}" for row in event.rows)
     return "warn", f"BOOK of {event.venue} to broker truth by {record.actor}: {some(rows)}"
 
 

@@ -65,7 +65,10 @@ class Adjusting:
         rows = self._hub.state.venues
         if venue and venue not in rows:
             raise RuntimeError(f"there is no venue {venue!r}; there are: {', '.join(rows)}")
-        return [name for name, row in rows.items() if venue in ("", name) and not row.retired]
+        names = [name for name, row in rows.items() if venue in ("", name) and not row.retired]
+        if not names:
+            raise RuntimeError(f"{venue or 'every venue'} is retired: there is nothing to compare")
+        return names
 
     def _refusal(self, made: Plan, rows: tuple[Row, ...], shown: str) -> str:
         if made.digest != shown:

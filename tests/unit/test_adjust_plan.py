@@ -118,11 +118,12 @@ def test_the_cords_close_is_shared_out_in_proportion() -> None:
     assert {change.executions for change in row.adjustment.changes} == {("e0",)}
     part = Account(a="7", b="3").holds("5").fill("sell", "5").plan()
     assert told(part) == [("UNREPORTED_FILL", {"a": D(4), "b": D(1)})], "whole shares, the larger remainder first"
+    assert shared(D(4), {"a": D(3), "b": D(7)}) == {"a": D(1), "b": D(3)}, "not the first one, but the nearest"
     assert (part.rows[0].adjustment.broker, part.rows[0].adjustment.book) == ("5", "10")
 
 
 def test_a_fill_goes_to_the_strategy_that_ordered_it_and_the_rest_to_those_that_hold_it() -> None:
-    account = Account(a="7", b="3").holds("0").fill("buy", "4", "b-1").fill("sell", "14")
+    account = Account(a="7", b="3").holds("0").fill("sell", "14").fill("buy", "4", "b-1")
     assert told(account.plan()) == [
         ("UNREPORTED_FILL", {"b": D(7)}),
         ("UNREPORTED_FILL", {"a": D(0), "b": D(0)}),
