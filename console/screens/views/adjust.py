@@ -79,7 +79,8 @@ def cursor_of(shown: Sequence[Line]) -> int:
 def _class(plan: Plan, kind: str, here: bool, confirmed: bool, width: int) -> Iterator[Line]:
     able = plan.takes(kind)
     box, looks = ("☑", "good") if confirmed else ("☐", "title") if able else ("✗", "off")
-    told = f"{kind.replace('_', ' ')}  {len(plan.of(kind))}"
+    every = len(plan.of(kind))
+    told = f"{kind.replace('_', ' ')}  {every if len(able) in (0, every) else f'{len(able)} of {every}'}"
     yield line((HERE if here else "   ", "key"), (f"{box} {told}", looks), (f"   {Break(kind).says}", "dim"))
     for row in plan.of(kind):
         yield from _row(row, width)
