@@ -1,8 +1,8 @@
 """The console: composition only. What it shows is in console.screens, what it may do in console.actions."""
 
+import gc
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,8 +33,6 @@ from console.switch import CordSwitch, PullMade
 Answer = TypeVar("Answer", Outcome, adjust.Outcome)
 
 TICK = 0.1
-SWITCH_EVERY = 0.0001
-"""Seconds until the thread that reads keys gets its turn from a busy event loop. It waits so several times a pull."""
 
 
 def _desk() -> Screen[None]:
@@ -127,6 +125,8 @@ class AndonApp(App[None]):
     def on_mount(self) -> None:
         self.run_worker(self._feed.follow())
         self.set_interval(TICK, self._tick)
+        if isinstance(self._driver, CordDriver):
+            self.call_after_refresh(gc.freeze)  # a collector in all that was imported keeps the keys waiting for 100 ms
         for complaint in self._complaints:
             self.notify(complaint, title="Theme", severity="warning")
         if self._end_asked:
@@ -320,10 +320,11 @@ class AndonApp(App[None]):
 def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = False, mouse: bool = True) -> int:
     """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code.
     `start_guard` see AndonApp."""
+    from console.cord.prompt import be_prompt
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
 
-    sys.setswitchinterval(SWITCH_EVERY)
+    be_prompt()
     client = GuardClient(state_dir)
     puller = Puller(state_dir, lambda pull, why: app.post_message(CordFailed(why)), client.hear)
     app = AndonApp(

@@ -1,5 +1,6 @@
 """Textual's terminal driver with the cord in the thread that reads keys: a busy event loop delays no pull."""
 
+import codecs
 import os
 import select
 import time
@@ -7,13 +8,18 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from console.switch import CordSwitch, PullMade
+from console.switch import LEVELS, SETTLE, CordSwitch, PullMade
 
 if TYPE_CHECKING:
     from textual.app import App
+
+WAKE_MS = 100
+LONGEST_READ = 4096
+PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 
 
 class _Mark(str):
@@ -52,6 +58,26 @@ class _MarkedFile:
         return self._file.fileno()
 
 
+class Stretch:
+    """What the terminal sent so far, as far as it tells whether a byte stands for itself."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._end = b""
+        self._pasting = False
+
+    def alone(self, read: bytes, at: float) -> bool:
+        """Take note of what was read, `at` monotonic seconds. True where it is one key of one byte: not the rest of a
+        sequence, because nothing came for a while, and no part of a paste."""
+        silent, self._last = at - self._last > SETTLE, at
+        seen = self._end + read
+        begins, ends = seen.rfind(PASTE_BEGINS), seen.rfind(PASTE_ENDS)
+        if begins != ends:
+            self._pasting = begins > ends
+        self._end = seen[1 - len(PASTE_BEGINS) :]
+        return silent and len(read) == 1 and not self._pasting
+
+
 class CordDriver(LinuxDriver):
     """`switch` is the app's; it is asked about every key before the loop hears of it."""
 
@@ -75,6 +101,29 @@ class CordDriver(LinuxDriver):
         except OSError:
             return super()._get_terminal_size()
         return size.columns, size.lines
+
+    def run_input_thread(self) -> None:
+        """As the framework's, but a key that may pull is shown to the switch before it is parsed: whatever takes long
+        here is interrupted by a busy loop, and waits for its turn again."""
+        parser = XTermParser(self._debug)
+        decode = codecs.getincrementaldecoder("utf-8")().decode
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN)
+        stretch = Stretch()
+        ended = False
+        while not ended:
+            ended = self.exit_event.is_set()  # and once more: answers of the terminal may still be on their way
+            if poll.poll(WAKE_MS):
+                read, at = os.read(self.fileno, LONGEST_READ), time.monotonic()
+                if not read:
+                    return  # the terminal is gone
+                if stretch.alone(read, at) and (key := chr(read[0])) in LEVELS and self.switch.key(key, at):
+                    continue
+                if text := decode(read):
+                    for message in parser.feed(text):
+                        self.process_message(message)
+            for message in parser.tick():
+                self.process_message(message)
 
     def process_message(self, message: Message) -> None:
         """Runs in the input thread."""

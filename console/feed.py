@@ -1,5 +1,6 @@
 """What the console knows right now: the source's updates, folded, and the comparison that remembers its differences."""
 
+import asyncio
 from collections.abc import Callable
 
 from console.desk.events import GuardBeat
@@ -8,6 +9,9 @@ from console.desk.reconcile import Comparison, compare
 from console.desk.source import Attached, Detached, Source, Update
 from console.desk.state import DeskState, fold
 from console.desk.words import SECOND
+
+COMPARED_AT_ONCE = 1000
+"""Rows, of both sides, whose comparison takes the event loop no time to speak of."""
 
 
 class Feed:
@@ -22,6 +26,7 @@ class Feed:
         self._cut = ""
         self._comparison = Comparison()
         self._compared = 0
+        self._comparing: asyncio.Future[Comparison] | None = None
         self._looked: tuple[DeskState, str, int] | None = None
 
     async def follow(self) -> None:
@@ -37,7 +42,7 @@ class Feed:
         if isinstance(update, Detached):
             self._cut = update.why
         elif isinstance(update, Attached):
-            self._state, self._compared = update.state, 0
+            self._state, self._compared, self._comparing = update.state, 0, None
             if self._clock() - update.state.guard_beat <= GUARD_SILENT_AFTER:
                 self._cut = ""
         else:
@@ -58,11 +63,19 @@ class Feed:
 
     @property
     def comparison(self) -> Comparison:
-        """At most once a second: it costs as much as the book is long."""
-        moment = self.moment
-        if not self._compared or moment.now - self._compared >= SECOND:
+        """Renewed at most once a second: it costs as much as the book is long. A long book is compared in a thread, and
+        what was known before stands until it is done."""
+        moment, comparing = self.moment, self._comparing
+        if comparing is not None and comparing.done():
+            self._comparing = None
+            self._comparison = comparing.result()
+        if self._comparing is None and (not self._compared or moment.now - self._compared >= SECOND):
             self._compared = moment.now
-            self._comparison = compare(moment, self._comparison)
+            if _rows(moment.state) <= COMPARED_AT_ONCE:
+                self._comparison = compare(moment, self._comparison)
+            else:
+                loop = asyncio.get_running_loop()
+                self._comparing = loop.run_in_executor(None, compare, moment, self._comparison)
         return self._comparison
 
     def changed(self) -> bool:
@@ -70,3 +83,9 @@ class Feed:
         looked = (self._state, self._cut, self._clock() // (SECOND // 2))
         before, self._looked = self._looked, looked
         return before is None or before[0] is not looked[0] or before[1:] != looked[1:]
+
+
+def _rows(state: DeskState) -> int:
+    held = sum(len(venue.positions) + len(venue.orders) for venue in state.venues.values())
+    booked = sum(len(own.book.positions) + len(own.book.order_ids) for own in state.strategies.values() if own.book)
+    return held + booked

@@ -94,7 +94,10 @@ class CordSwitch:
             self._offer += 1
             self._scope, self._levels, self._settled = scope, frozenset(levels), None
             self._keep_protective, self._own_only = keep_protective, own_only
-            return self._offer
+            offer = self._offer
+        if self._cord is not None:
+            self._cord.ready()
+        return offer
 
     def painted(self, offer: int, at: float | None = None) -> None:
         """The picture of this offer has left `at` this monotonic time, now unless given: 300 ms later a digit counts. A

@@ -14,13 +14,14 @@ REFUSED_WAIT_MOST = 60.0
 
 class Close:
     """One close on its way. `qty` is the position it was sent for, `order_id` is empty while its fate is not known;
-    `again_at` (monotonic s) is when another may be sent after a refusal."""
+    `since` (monotonic s) is when the last word on it came or was given up, before that when it was sent, and `again_at`
+    when another may be sent after a refusal."""
 
-    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "sent_at")
+    __slots__ = ("again_at", "detail", "kind", "looks", "order_id", "qty", "since")
 
     def __init__(self, qty: Decimal, now: float) -> None:
         self.qty = qty
-        self.sent_at = now
+        self.since = now
         self.kind = "ambiguous"  # until the venue says otherwise
         self.order_id = ""
         self.detail = ""
@@ -35,7 +36,6 @@ class Closes:
         self._strategies = strategies
         self._by_symbol: dict[str, Close] = {}
         self._own: set[str] = set()
-        self._held: dict[str, Decimal] = {}
         self._idle: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
         self._lost: set[str] = set()
@@ -59,7 +59,7 @@ class Closes:
         still_open = {row.id for row in look.open}
         for symbol, close in list(self._by_symbol.items()):
             close.looks += 1
-            settled = close.looks >= SETTLE_LOOKS and now - close.sent_at >= SETTLE  # lists may lag behind an answer
+            settled = close.looks >= SETTLE_LOOKS and now - close.since >= SETTLE  # lists may lag behind an answer
             if close.kind == "ambiguous":
                 self._resolve(symbol, close, look, settled)
             elif close.order_id in still_open:
@@ -88,7 +88,7 @@ class Closes:
 
     def sent(self, symbol: str, outcome: Outcome, now: float) -> None:
         close = self._by_symbol[symbol]
-        close.kind = outcome.kind
+        close.kind, close.since = outcome.kind, now
         close.detail = "" if outcome.kind == "acked" else f"close {symbol} {outcome.kind}: {outcome.detail}"
         if outcome.kind == "refused":
             self._refused(symbol, close, now, outcome.retry_after or 0.0)
@@ -108,16 +108,6 @@ class Closes:
         self._own |= own
         for symbol, qty in sent.items():
             self._by_symbol.setdefault(symbol, Close(Decimal(qty), now))
-
-    def of_another(self, look: Look) -> frozenset[str]:
-        """Orders that do what a close would, to the share: those of another hand that is closing here. To cancel them
-        would keep the positions open, and each hand busy with the other's orders. One that is gone already closed what
-        the look before had shown."""
-        held, self._held = {**self._held, **look.positions}, look.positions
-        working = {row.id for row in look.open}
-        gone = [row for row in look.new if row.id not in working]
-        found = {row.id for row in look.open for each in look.positions.items() if self._closes(row, *each)}
-        return frozenset(found | {row.id for row in gone for each in held.items() if self._closes(row, *each)})
 
     def _resolve(self, symbol: str, close: Close, look: Look, settled: bool) -> None:
         known = (row for row in look.open if row.id in self._own and _same(row.symbol, symbol))  # an inherited one

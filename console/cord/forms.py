@@ -156,11 +156,13 @@ class FormHand:
             return outcome
         fields = self.venue.form["fields"]["item"]
         try:
-            items = [(_text(item[fields["id"]]), int(_text(item[fields["status"]]))) for item in answer.json()]
+            order_id, status = fields["id"], fields["status"]
+            items = [(_text(item[order_id]), item[status]) for item in answer.json()]
+            refused = {told for told in {told for _, told in items} if not 200 <= int(_text(told)) < 300}
         except (ValueError, KeyError, TypeError):
             return Outcome("ambiguous", "the answer to the bulk call can not be read", answer)
         outcome.items = len(items)
-        outcome.failed = tuple(order for order, status in items if not 200 <= status < 300)
+        outcome.failed = tuple(order for order, told in items if told in refused) if refused else ()
         return outcome
 
     def receive_bulk(self, wire: Wire, deadline: float) -> Outcome:

@@ -56,6 +56,20 @@ class CordLock:
             except OSError as error:
                 return f"cord.lock: {error.strerror}"
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another hand holds the lock and lives: what looks like a close at a venue may be its."""
+        if self.held:
+            return False
+        try:
+            if self._descriptor < 0:
+                with self._mutex:  # another thread may have opened it meanwhile, and hold the lock
+                    self._descriptor = self._descriptor if self._descriptor >= 0 else self._opened()
+            _, _, beaten = _signed(os.pread(self._descriptor, NAME_BYTES, 0))
+        except (OSError, ValueError):
+            return False
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - beaten < FROZEN_AFTER
+
     def beat(self) -> None:
         """To be called every `BEAT_EVERY` seconds by a thread that stops when the process does. Never waits."""
         if self.held:
@@ -127,6 +141,12 @@ def _open(path: str) -> int:
         return os.open(path, os.O_RDONLY)
 
 
+def _signed(name: bytes) -> tuple[int, str, float]:
+    """Who holds the lock: process id, start time, and when it last beat, in seconds. Raises ValueError for nobody."""
+    pid, started, beaten = name.decode("ascii").split()
+    return int(pid), started, int(beaten) / 1e9
+
+
 def _write(descriptor: int, name: str) -> None:
     with contextlib.suppress(OSError):
         os.pwrite(descriptor, name.ljust(NAME_BYTES).encode(), 0)
@@ -146,11 +166,10 @@ def _fence(descriptor: int) -> str:
     """Kill a holder that has stopped beating, and take its lock. Returns "" when held, else why not."""
     try:
         name = os.pread(descriptor, NAME_BYTES, 0)
-        pid, started, beaten = name.decode("ascii").split()
-        holder, silent = int(pid), time.clock_gettime(time.CLOCK_BOOTTIME) - int(beaten) / 1e9
+        holder, started, beaten = _signed(name)
     except ValueError:
         return "cord.lock is held by a process that does not name itself"
-    if silent < FROZEN_AFTER:
+    if time.clock_gettime(time.CLOCK_BOOTTIME) - beaten < FROZEN_AFTER:
         return "another hand is closing"
     time.sleep(BEAT_EVERY * 1.5)  # what was signed may have been held up by the disk, or be the name of the one before
     if os.pread(descriptor, NAME_BYTES, 0) != name:

@@ -13,9 +13,9 @@ class Look:
     """Everything here was read completely. `begun` is monotonic seconds before the first request left, `ts` UTC ns
     after the last answer. `new` and `fills` are what no earlier look had shown; both are empty in the first one.
     Nothing came and went unseen after `since`: before the end of a first look it may have. `keeping` tells which open
-    orders protect, where positions were read."""
+    orders protect, where positions were read; `spared` are open orders that may be closes of another hand."""
 
-    __slots__ = ("begun", "fills", "keeping", "new", "open", "positions", "since", "ts")
+    __slots__ = ("begun", "fills", "keeping", "new", "open", "positions", "since", "spared", "ts")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Look:
         self.fills = fills
         self.positions = positions
         self.keeping = keeping or Keeping()
+        self.spared: frozenset[str] = frozenset()
         self.ts = time.time_ns()
 
 

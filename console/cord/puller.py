@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from console.cord.direct import pull_directly
 from console.cord.latch import boot_now
 from console.cord.plan import Plan, PlanError
 from console.cord.report import Report
-from console.cord.request import BEAT_SECONDS, PullRequest, put
+from console.cord.request import BEAT_SECONDS, PullRequest, put, reach
 from console.desk.pull import Level, Scope, Verdict
 
 SILENT_AFTER = 3 * BEAT_SECONDS
@@ -99,6 +100,7 @@ class Puller:
         self._plan: Plan | None = None
         self._ended = threading.Event()
         self._carried: list[Carrier] = []
+        self._standing: deque[int] = deque()
 
     def start(self) -> None:
         """Read the plan now, and again every few seconds."""
@@ -110,6 +112,14 @@ class Puller:
         self._ended.set()
         for carrier in list(self._carried):
             carrier.handed.wait(HANDED_WITHIN)
+        while self._standing:
+            os.close(self._standing.pop())
+
+    def ready(self) -> None:
+        """Have a connection to the guard stand by: then a pull costs one write here, and the guard has nobody to let in
+        first."""
+        if not self._standing and (standing := reach(self._folder)) >= 0:
+            self._standing.append(standing)
 
     def pull(
         self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False
@@ -123,7 +133,7 @@ class Puller:
             keep_protective=keep_protective,
             own_only=own_only,
         )
-        asked = put(self._folder, request.line())
+        asked = put(self._folder, request.line(), self._standing.pop() if self._standing else -1)
         report = Report(request.id, request.spares, self._plan.retired if self._plan else {})
 
         def tell(event: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ def new_id() -> str:
 
 def quote(text: str) -> str:
     """A JSON string, without the json module."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     out = []
     for char in text:
         code = ord(char)
@@ -40,7 +42,7 @@ def quote(text: str) -> str:
 def plain(text: str) -> str:
     """Without what UTF-8 can not carry: a stray byte of the command line, half a surrogate pair of somebody's JSON. No
     journal, wire or screen could take it, and a pull must not fail of its reason."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class PullRequest:
@@ -87,28 +89,40 @@ class PullRequest:
 
     def line(self) -> bytes:
         """The request as it goes over the socket."""
-        texts = [
-            f'"{name}":{quote(getattr(self, name))}' for name in ("id", "level", "scope", "reason", "actor", "origin")
-        ]
-        fields = [*texts, f'"made":{self.made}', f'"deadline":{self.deadline}']
-        fields += [f'"{name}":true' for name in self.spares]
-        return ('{"v":1,"pull":{' + ",".join(fields) + "}}\n").encode()
+        spares = "".join(f',"{name}":true' for name in self.spares)
+        return (
+            f'{{"v":1,"pull":{{"id":{quote(self.id)},"level":{quote(self.level)},"scope":{quote(self.scope)},'
+            f'"reason":{quote(self.reason)},"actor":{quote(self.actor)},"origin":{quote(self.origin)},'
+            f'"made":{self.made},"deadline":{self.deadline}{spares}}}}}\n'
+        ).encode()
 
 
-def put(folder: str, line: bytes) -> int:
-    """Put a pull to the guard without waiting for its answer. Returns the open socket's descriptor, -1 where no guard
-    listens."""
+def reach(folder: str) -> int:
+    """A connection to the guard's cord, opened without waiting: its descriptor, -1 where no guard listens."""
     import _socket  # socket itself costs five times as much
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.connect(os.path.join(folder, "cord.sock"))
-        connection.send(line)
     except OSError:
         connection.close()
         return -1
     return connection.detach()
+
+
+def put(folder: str, line: bytes, standing: int = -1) -> int:
+    """Put a pull to the guard without waiting for its answer, on a connection that stands or, where that has ended, on
+    a fresh one. Returns the descriptor of the one that was used, -1 where no guard listens."""
+    asked = standing if standing >= 0 else reach(folder)
+    if asked < 0:
+        return -1
+    try:
+        os.write(asked, line)
+    except OSError:
+        os.close(asked)
+        return put(folder, line) if standing >= 0 else -1
+    return asked
 
 
 def parse(line: bytes) -> PullRequest:

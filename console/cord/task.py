@@ -93,6 +93,12 @@ class Task:
         return self.level.cancels and covers_account(self.scope) and not self.request.own_only
 
     @property
+    def left_to_guard(self) -> bool:
+        """Whether the strategies' word alone is missing. A hand without a guard can not hear it: the next guard takes
+        the pull over, and must find that nobody works at it."""
+        return not self.level.cancels and self.verdict is Verdict.REQUESTED and self.t_blocked > 0
+
+    @property
     def quiet_runs(self) -> bool:
         """Whether nothing stands and time alone is missing."""
         return self.verdict is Verdict.REQUESTED and self.quiet_from is not None
@@ -171,9 +177,9 @@ class Task:
 
     def _restless(self, look: Look, own: frozenset[str]) -> str:
         """What in this look breaks the quiet, in words."""
-        new = [row for row in look.new if row.id not in own and self._covers(row)]
+        new = [row for row in look.new if row.id not in own | look.spared and self._covers(row)]
         if not self.level.cancels:  # closing is allowed under L1 and L2
-            new = [row for row in new if _enters(row, look.positions)]
+            new = [row for row in new if enters(row, look.positions)]
             return f"new entry {new[0].id}" if new else ""
         if new:
             self.suspend_due = True
@@ -220,7 +226,7 @@ def _kept(row: Row) -> str:
     return f"{row.id} {row.side} {row.qty} {row.symbol} {row.type}"
 
 
-def _enters(row: Row, positions: dict[str, Decimal]) -> bool:
+def enters(row: Row, positions: dict[str, Decimal]) -> bool:
     """Whether an order can raise exposure: it does not oppose a position, or is larger than it."""
     held = sum(
         (qty for symbol, qty in positions.items() if normal_symbol(symbol) == normal_symbol(row.symbol)), Decimal(0)

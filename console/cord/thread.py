@@ -136,7 +136,7 @@ class CordThread(threading.Thread):
             if now >= next_word:
                 next_word = now + BEAT_SECONDS
                 beats += 1
-                for listener in list(self._listeners.values()):
+                for listener in [each for each in self._listeners.values() if each.pull]:
                     self._say(listener, dumps({"v": 1, "beat": beats}))
 
     def _accept(self, listening: Any) -> None:

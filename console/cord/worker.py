@@ -18,7 +18,8 @@ from console.cord.http import HttpError, Wire
 from console.cord.keys import KeyFileError
 from console.cord.lock import CordLock
 from console.cord.look import Look, Watch
-from console.cord.task import Task
+from console.cord.task import Task, enters
+from console.desk.pull import strategy_of
 
 WARM_SECONDS = 20.0
 WARM_ANSWER_WITHIN = 1.0
@@ -44,7 +45,7 @@ class Recorder(Protocol):
 
 class VenueWorker(threading.Thread):
     """`waiting_for` names the strategies in a task's scope that have not acknowledged their gate. A worker without a
-    guard (`warm` false) keeps no connection and ends when everything is verified."""
+    guard (`warm` false) keeps no connection and ends when everything is verified that can be without one."""
 
     def __init__(
         self,
@@ -83,7 +84,6 @@ class VenueWorker(threading.Thread):
         self._note = ""
         self._lifted = False
         self._suspends = 0
-        self._another_closes = False
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -91,13 +91,7 @@ class VenueWorker(threading.Thread):
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
         to `add`, None where there was none that stood."""
         wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
-        if wire is None or not wire.alive():
-            return None
-        try:
-            wire.send(self.hand.cancel_all_bytes, time.monotonic() + 0.05)
-        except HttpError:
-            return None
-        return wire
+        return wire if wire is not None and wire.send_now(self.hand.cancel_all_bytes) else None
 
     def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
         """Take on a pull; `fired` is the connection on which its bulk cancel has left already, and when (UTC ns)."""
@@ -132,10 +126,11 @@ class VenueWorker(threading.Thread):
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        wait = 0.0  # the warm connection is wanted from the beginning
         while not self._stopping:
             with self._awake:
                 if not (self._inbox or self._dropped):
-                    self._awake.wait(self._wait())
+                    self._awake.wait(wait)
                 inbox, self._inbox = self._inbox, []
                 dropped, self._dropped = self._dropped, []
             for pulls, done in dropped:
@@ -147,9 +142,11 @@ class VenueWorker(threading.Thread):
             except Exception as defect:  # a defect of ours must not end the watch: it is one more thing not known
                 with contextlib.suppress(Exception):
                     self._blind(Unread(f"the cord itself failed here: {defect!r}"))
-            over = bool(self._tasks) and all(task.verified for task in self._tasks.values()) and not self._lifted
+            tasks = list(self._tasks.values())
+            over = bool(tasks) and all(task.verified or task.left_to_guard for task in tasks) and not self._lifted
             if over and not self._keep_warm:
                 break
+            wait = self._wait()
         self.hand.close()
 
     def _step(self, inbox: list[tuple[Task, tuple[Wire, int] | None]]) -> None:
@@ -252,8 +249,8 @@ class VenueWorker(threading.Thread):
         now = time.monotonic()
         if positions:
             self._closes.settle(look, now)
-        own = self._closes.own | (self._closes.of_another(look) if self._another_closes else frozenset())
-        standing = self._standing(look, own)
+        look.spared = self._spared(look)
+        standing = self._standing(look)
         self._note = ""
         if standing:
             self._cancel(standing)
@@ -261,7 +258,7 @@ class VenueWorker(threading.Thread):
         note = self._closes.notes or self._note or (self._session_note if standing or self._closes.under_way else "")
         for task in tasks:
             before, quiet_before = task.shown, task.quiet_from
-            task.judge(look, own | self._closes.own, now, self._waiting_for(task), note)
+            task.judge(look, self._closes.own, now, self._waiting_for(task), note)
             self._tell(task, before, quiet_before)
         self._suspend_where_due()
         self._pace(look)
@@ -285,7 +282,7 @@ class VenueWorker(threading.Thread):
             self._hold_until = time.monotonic() + unread.retry_after
         elif self._may_bulk and any(not task.t_blocked for task in self._tasks.values()):
             self._cancel_all()
-        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed, self._closes.own)):
+        elif (listed := self._watch.listed) is not None and (standing := self._standing(listed)):
             self._cancel(standing)
 
     def _lose_sight(self, why: str) -> None:
@@ -300,10 +297,25 @@ class VenueWorker(threading.Thread):
         covering = any(task.in_bulk for task in self._tasks.values())
         return covering and self.hand.can("cancel_all") and not self._closes.under_way
 
-    def _standing(self, look: Look, own: frozenset[str]) -> dict[str, Row]:
-        """Open orders that some pull wants gone; `own` are the cord's closes."""
+    def _standing(self, look: Look) -> dict[str, Row]:
+        """Open orders that some pull wants gone."""
+        own = self._closes.own
         rows = (row for task in self._tasks.values() for row in task.orders_to_cancel(look, own))
-        return {row.id: row for row in rows}
+        return {row.id: row for row in rows if row.id not in look.spared}
+
+    def _spared(self, look: Look) -> frozenset[str]:
+        """Orders left to the hand that is closing: two hands that cancel each other's closes never get flat."""
+        rows = [row for row in look.open if row.id not in self._closes.own and not self._from_strategy(row)]
+        if not rows or not self._lock.elsewhere:
+            return frozenset()
+        try:
+            held = look.positions or self.hand.positions()
+        except Unread:
+            return frozenset()
+        return frozenset(row.id for row in rows if not enters(row, held))
+
+    def _from_strategy(self, row: Row) -> bool:
+        return strategy_of(row.client or "") in self._strategies
 
     def _cancel(self, standing: dict[str, Row]) -> None:
         """Ask again for whatever still stands, in bulk where there is much, and one by one for a turn where the bulk
@@ -363,9 +375,7 @@ class VenueWorker(threading.Thread):
             return
         for task, _ in due.values():
             task.t_flat = 0  # from here on `closing`, so that nobody lets go of the lock
-        why = self._lock.acquire()
-        self._another_closes = bool(why)
-        if why:
+        if why := self._lock.acquire():
             self._note = why
             return
         self._pause = QUICKEST
@@ -414,7 +424,7 @@ class VenueWorker(threading.Thread):
         suspension is not there, whoever took it away."""
         tasks = [task for task in self._tasks.values() if task.may_suspend]
         due = self._lifted or any(task.suspend_due for task in tasks)
-        if not due or not tasks or self.closing or self._held or not self.hand.can("suspend"):
+        if not due or not tasks or self.closing or self._held or not self.hand.can("suspend") or self._lock.elsewhere:
             return
         self._suspends += 1
         if _seldom(self._suspends):

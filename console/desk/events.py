@@ -22,8 +22,9 @@ class Sample(Event, frozen=True):
     """Base of the readings that are shown and forgotten."""
 
 
-class Plain(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of the values that events and states are made of."""
+class Plain(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Base of the values that events and states are made of. Values make no cycles: the collector, which holds the
+    interpreter while it looks, is spared them."""
 
 
 # --- values ---------------------------------------------------------------------------------------------------------

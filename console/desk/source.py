@@ -42,8 +42,12 @@ class Source(Protocol):
 
 
 class Cord(Protocol):
-    """What a screen may do to the desk: pull. Thread-safe, returns at once, never raises; what became of the pull
-    comes back as events of the Source, and as sentences for a terminal with no running screen."""
+    """What a screen may do to the desk: pull. Thread-safe; its calls return at once and never raise. What became of a
+    pull comes back as events of the Source, and as sentences for a terminal with no running screen."""
+
+    def ready(self) -> None:
+        """A pull may follow: whatever of it can be prepared is."""
+        ...
 
     def pull(
         self, level: Level, scope: Scope, *, origin: str, keep_protective: bool = False, own_only: bool = False

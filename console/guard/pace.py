@@ -11,9 +11,10 @@ from dataclasses import dataclass
 class Pace:
     """Seconds between reads. `truth` are positions and open orders; an update of the stream brings the next read
     forward, but never closer than `burst` to the one before: brokers count requests, and the cord needs some left.
-    `sweep` looks for fills that the stream lost."""
+    `heartbeat`, and the time that its answer takes, stay below the age at which a screen calls a reading stale. `sweep`
+    looks for fills that the stream lost."""
 
-    heartbeat: float = 10.0
+    heartbeat: float = 8.0
     truth: float = 2.0
     burst: float = 1.5
     account: float = 5.0

@@ -7,6 +7,7 @@ process does what takes long. Nothing the loop does can hold up the cord, and ne
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from console.contacts import load_contacts
 from console.cord.aside import Aside
 from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
+from console.cord.prompt import be_prompt
 from console.desk import events as ev
 from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
@@ -63,8 +65,6 @@ from console.strict_yaml import YamlError
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
 CLOSE_SECONDS = 3.0
-SWITCH_SECONDS = 0.0005
-"""How long a busy thread may keep the interpreter from the cord."""
 
 
 class GuardError(Exception):
@@ -374,7 +374,8 @@ async def _serve(guard: Guard) -> None:
 
 def run(config: DeskConfig, http_port: int | None = None) -> int:
     """`andon guard`: run until SIGTERM or SIGINT. Returns the exit code, 2 where the guard can not start."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    be_prompt()
+    gc.freeze()  # what was imported stays: a collector that looks through it keeps the interpreter from the cord
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # inherited by every thread: one waits for it
     try:
         asyncio.run(_serve(Guard(config, http_port=http_port)))

@@ -1,5 +1,6 @@
 """The overlay of the cord. It shows what a pull would reach and offers it to the switch; it never pulls itself."""
 
+import gc
 from functools import partial
 from typing import Protocol, cast
 
@@ -80,13 +81,18 @@ class CordScreen(LiveScreen, ModalScreen[None]):
             yield Lines(id="foot")
 
     def on_screen_resume(self) -> None:
+        gc.disable()  # a full collection keeps the interpreter from the thread that reads keys for 50 ms and more
         self._offer()
 
     def on_screen_suspend(self) -> None:
-        self.hand.switch.disarm()
+        self._withdraw()
 
     def on_unmount(self) -> None:
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         self.hand.switch.disarm()
+        gc.enable()
 
     def _offer(self) -> None:
         """Show what is chosen, and arm it once it was seen."""

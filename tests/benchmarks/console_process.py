@@ -12,7 +12,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from console.app import SWITCH_EVERY, AndonApp
+from console.app import AndonApp
+from console.cord.prompt import be_prompt
 from console.cord.puller import Puller
 from console.desk import events as ev
 from console.desk.events import Record
@@ -95,7 +96,7 @@ def main() -> None:
             else:
                 compute(WORK)
 
-    sys.setswitchinterval(SWITCH_EVERY)
+    be_prompt()
     signal.signal(signal.SIGUSR1, block)
     signal.signal(signal.SIGUSR2, block)
     BusyConsole(folder).run()

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 from console.cord.plan import Plan
+from console.cord.prompt import be_prompt
 from console.cord.thread import CordThread
 
 
 def main() -> None:
-    sys.setswitchinterval(0.0005)
+    be_prompt()
 
     def record(kind: str, data: dict[str, Any], actor: str) -> None:
         return None

@@ -8,20 +8,18 @@ import os
 import queue
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from console.cord.hands import detached_hands
+from tests.benchmarks.desk import guard, lay_out
 from tests.benchmarks.pty_child import PtyChild
 from tests.benchmarks.ratios import in_turn, tell
-from tests.benchmarks.sink import Sink
-from tests.benchmarks.test_bench_kill import lay_out
-from tests.support.broker import ROOT, wait_until
+from tests.benchmarks.venues import Venues, venue
+from tests.support.broker import wait_until
 from tests.support.cord import end_hands
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
@@ -29,32 +27,17 @@ RUNS = 7
 ARMED = 0.6
 BLOCKED = 1.2
 PATIENCE = 5.0
-BARE = "a byte read, the request sent"
-
-
-@contextlib.contextmanager
-def guard(folder: Path) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.cord_process", str(folder)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+IDLE_HAND = (sys.executable, "-m", "tests.benchmarks.idle_hand")
+BARE = "an idle thread, to the venue"
+ASKING = "an idle thread, by the guard"
 
 
 class Pulls:
     """One console, pulled again and again."""
 
-    def __init__(self, folder: Path, sink: Sink) -> None:
+    def __init__(self, folder: Path, venues: Venues) -> None:
         self._folder = folder
-        self._sink = sink
+        self._venues = venues
         self._pulled_behind = 0
         self.console = PtyChild([sys.executable, "-m", "tests.benchmarks.console_process", str(folder)])
         self.console.wait_for("Strategies")
@@ -96,11 +79,10 @@ class Pulls:
 
     def _pull(self) -> float:
         """Seconds from the digit to the wire. A console that lags may still find it too soon: it is typed again."""
-        self._sink.forget()
         for _ in range(5):
             self._pulled_behind, sent = self.console.written, self.console.send("3")
             with contextlib.suppress(queue.Empty):
-                return self._sink.first_byte(PATIENCE) - sent
+                return self._venues.first_byte(sent, PATIENCE) - sent
         raise AssertionError("no digit pulled")
 
     def _wait_for_verdict(self) -> None:
@@ -109,37 +91,46 @@ class Pulls:
 
 
 def test_bench_digit_to_wire(tmp_path: Path) -> None:
-    sink = Sink()
-    guarded, alone = lay_out(tmp_path / "guarded", sink), lay_out(tmp_path / "alone", sink)
-    with guard(guarded), PtyChild([sys.executable, "-m", "tests.benchmarks.idle_hand", str(guarded)]) as bare:
+    with Venues([venue()]) as venues:
+        guarded, alone = lay_out(tmp_path / "guarded", venues.urls), lay_out(tmp_path / "alone", venues.urls)
+        taken = compare(venues, guarded, alone)
+    end_hands(guarded)  # of pulls that a guard on a busy machine heard too late
+    tell("digit → first byte of the cancel at the venue", taken, BARE)
+
+
+def compare(venues: Venues, guarded: Path, alone: Path) -> dict[str, list[float]]:
+    """The ways in turn, each in seconds."""
+
+    def idle(hand: PtyChild) -> float:
+        time.sleep(0.3)
+        sent = hand.send("3")
+        return venues.first_byte(sent) - sent
+
+    def direct(way: Callable[[], float]) -> float:
+        took = way()
+        wait_until(lambda: any(alone.glob("journal/direct-*")), "the hand that carries the pull on")
+        end_hands(alone)
+        shutil.rmtree(alone / "journal", ignore_errors=True)
+        return took
+
+    with (
+        guard(guarded),
+        PtyChild([*IDLE_HAND, "venue", str(guarded)]) as bare,
+        PtyChild([*IDLE_HAND, "guard", str(guarded)]) as asking,
+    ):
         bare.wait_for("ready")
-        by_guard, direct = Pulls(guarded, sink), Pulls(alone, sink)
-
-        def bare_pull() -> float:
-            time.sleep(0.3)
-            sink.forget()
-            sent = bare.send("3")
-            return sink.first_byte() - sent
-
-        def direct_pull(way: Callable[[], float]) -> float:
-            took = way()
-            wait_until(lambda: detached_hands(str(alone)), "the hand that carries the pull on")
-            end_hands(alone)
-            shutil.rmtree(alone / "journal", ignore_errors=True)
-            return took
-
-        with by_guard.console, direct.console:
-            taken = in_turn(
+        asking.wait_for("ready")
+        with_guard, without = Pulls(guarded, venues), Pulls(alone, venues)
+        with with_guard.console, without.console:
+            return in_turn(
                 {
-                    BARE: bare_pull,
-                    "console idle": by_guard.idle,
-                    "console at full load": by_guard.loaded,
-                    "loop blocked, waiting": lambda: by_guard.blocked(signal.SIGUSR1),
-                    "loop blocked, computing": lambda: by_guard.blocked(signal.SIGUSR2),
-                    "no guard, console idle": lambda: direct_pull(direct.idle),
+                    BARE: lambda: idle(bare),
+                    ASKING: lambda: idle(asking),
+                    "console idle": with_guard.idle,
+                    "console at full load": with_guard.loaded,
+                    "loop blocked, waiting": lambda: with_guard.blocked(signal.SIGUSR1),
+                    "loop blocked, computing": lambda: with_guard.blocked(signal.SIGUSR2),
+                    "no guard, console idle": lambda: direct(without.idle),
                 },
                 RUNS,
             )
-    end_hands(guarded)  # of pulls that a guard on a busy machine heard too late
-    sink.close()
-    tell("digit → first byte of the cancel at the venue", taken, BARE)

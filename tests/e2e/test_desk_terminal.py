@@ -182,19 +182,16 @@ def test_andon_kill_l4_leaves_no_position_and_says_so(desk: DeskProcesses) -> No
         assert desk.broker.request("GET", "/v2/positions", account=venue)[1] == []
 
 
-def test_the_pull_goes_on_when_the_terminal_is_cut(desk: DeskProcesses) -> None:
-    os.kill(desk.guard_pid, signal.SIGKILL)
-    terminal = console(desk)
-    try:
+def test_the_line_drops_right_after_the_digit_and_the_pull_completes(desk: DeskProcesses) -> None:
+    desk.stop_guard(signal.SIGKILL)
+    with console(desk) as terminal:
         terminal.wait_for("GUARD DOWN")
         terminal.send("K")
         terminal.wait_for("PULL THE CORD")
         time.sleep(0.5)
         terminal.send("3")
-        wait_until(lambda: list((desk.state_dir / "journal").glob("direct-*.jsonl")), "the direct hand")
-    finally:
-        os.kill(terminal.pid, signal.SIGKILL)
-        terminal.close()
+        terminal.hang_up()
+        terminal.wait_exit()
 
     def verified() -> bool:
         known = desk.folded().pull

@@ -67,9 +67,9 @@ def verified(desk: DeskProcesses, pull: str) -> None:
 
 
 def closes(desk: DeskProcesses, pulls: set[str]) -> list[tuple[str, str]]:
-    """Venue and symbol of every close that was sent for these pulls."""
-    sent = [event for event in desk.journaled(ev.CordSent) if event.what == "close" and event.pull in pulls]
-    return sorted((event.venue, event.target) for event in sent)
+    """Venue and symbol of every close for these pulls that the venue did not refuse."""
+    told = [event for event in desk.journaled(ev.CordAnswered) if event.what == "close" and event.pull in pulls]
+    return sorted((event.venue, event.target) for event in told if event.outcome != "refused")
 
 
 # --- one over the other ----------------------------------------------------------------------------------------------

@@ -134,6 +134,9 @@ class RecordingCord:
         self.spared: list[tuple[str, ...]] = []
         self._on_pull = on_pull
 
+    def ready(self) -> None:
+        pass
+
     def pull(self, level: Level, scope: Scope, *, origin: str, **spares: bool) -> str:
         self.pulls.append((level, scope, origin))
         self.spared.append(tuple(name for name, wanted in spares.items() if wanted))

@@ -50,6 +50,7 @@ class Terminal:
             finally:
                 os._exit(127)
         self._set_size(cols, rows)
+        self._cut_out, self._cut_in = os.pipe()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -57,7 +58,7 @@ class Terminal:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     def _read(self) -> None:
-        while True:
+        while self._cut_out not in select.select([self._fd, self._cut_out], [], [])[0]:
             try:
                 data = os.read(self._fd, 65536)
             except OSError as error:
@@ -127,6 +128,14 @@ class Terminal:
                 time.sleep(0.02)
         return self.returned
 
+    def hang_up(self) -> None:
+        """Cut the line: the kernel takes the terminal away and sends SIGHUP, as when an SSH connection drops."""
+        if self._fd >= 0:
+            os.write(self._cut_in, b".")
+            self._reader.join(2)  # a thread that reads would keep the terminal open
+            os.close(self._fd)
+            self._fd = -1
+
     def close(self) -> None:
         """End the program, gently first."""
         for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 10.0)):
@@ -137,8 +146,9 @@ class Terminal:
                 self.wait_exit(patience)
             except (ProcessLookupError, AssertionError):
                 continue
-        os.close(self._fd)
-        self._reader.join(2)
+        self.hang_up()
+        os.close(self._cut_out)
+        os.close(self._cut_in)
 
     def __enter__(self) -> Self:
         return self

@@ -138,7 +138,9 @@ def test_a_frozen_holder_is_killed_and_one_that_beats_is_left_alone(tmp_path: Pa
             os.kill(holder.pid, signal.SIGSTOP)
         lock = CordLock(str(tmp_path))
         assert lock.acquire() == "another hand is closing"
+        assert lock.elsewhere
         time.sleep(FROZEN_AFTER + 0.3)
+        assert lock.elsewhere is beating
         if beating:
             assert lock.acquire() == "another hand is closing"
             assert holder.is_alive()

@@ -159,6 +159,17 @@ def test_a_close_of_unknown_fate_is_looked_for_before_another_is_sent() -> None:
     assert closes.may_close("AAPL", late, late.begun)
 
 
+def test_a_close_that_was_waited_for_in_vain_has_its_time_to_show_from_then_on() -> None:
+    """The venue may still be about to carry it out when the hand gives up."""
+    closes = Closes(frozenset({"momentum"}))
+    closes.sending("AAPL", Decimal(5), 1)
+    closes.sent("AAPL", sent("ambiguous"), 6)
+    for at, may in ((6.1, False), (6.2, False), (5.9 + SETTLE, False), (6.1 + SETTLE, True)):
+        seen = look(at, positions={"AAPL": Decimal(5)})
+        closes.settle(seen, at)
+        assert closes.may_close("AAPL", seen, at) is may
+
+
 def test_a_close_that_arrived_without_an_answer_is_recognised_by_its_order() -> None:
     closes = Closes(frozenset({"momentum"}))
     closes.sending("AAPL", Decimal(5), 1)
