@@ -104,6 +104,10 @@ def _gate(options: argparse.Namespace) -> int:
 def _book(options: argparse.Namespace) -> int:
     from console.commands.book import book
 
+    if options.what == "adjust":
+        from console.commands.adjust import adjust
+
+        return adjust(options)
     return book(options.desk, as_json=options.json)
 
 
@@ -146,9 +150,29 @@ def _venue(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from console.commands.check import check
+    from console.commands.check import check, print_schema
 
-    return check(options.path or options.desk, as_json=options.json)
+    if options.schema is not None:
+        return print_schema(options.schema, as_json=options.json)
+    return check(options.path, options.desk, as_json=options.json)
+
+
+def _tree(options: argparse.Namespace) -> int:
+    from console.commands.runbooks import list_trees, show_tree
+
+    return show_tree(options) if options.what == "show" else list_trees(options)
+
+
+def _procedure(options: argparse.Namespace) -> int:
+    from console.commands.runbooks import list_procedures, show_procedure
+
+    return show_procedure(options) if options.what == "show" else list_procedures(options)
+
+
+def _cadence(options: argparse.Namespace) -> int:
+    from console.commands.runbooks import list_gates
+
+    return list_gates(options)
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -237,7 +261,13 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of gate.json and of the latch's lines"
     )
-    command("book", _book, "book and broker side by side", asked)
+    book = command("book", _book, "book and broker side by side; `adjust` brings the books to broker truth", asked)
+    book.add_argument("what", nargs="?", choices=["adjust"], help="show what would be made of each difference, and ask")
+    book.add_argument("--venue", metavar="V", help="with adjust: this venue alone")
+    book.add_argument(
+        "--class", action="append", dest="kinds", metavar="C", help="with adjust: this class, UNREPORTED_FILL say"
+    )
+    book.add_argument("--yes", action="store_true", help="with adjust: confirm them, nobody is asked")
     command("info", _info, "where everything lies", asked)
     command("kill", _console, "pull the cord: see andon kill --help")
 
@@ -275,14 +305,40 @@ def _parser() -> argparse.ArgumentParser:
     drill.add_argument("id", nargs="?", metavar="ID", help="with run: which drill (kill-switch)")
     drill.add_argument("--level", choices=["L3", "L4"], default="L4", help="how hard to pull (default L4: flatten too)")
 
-    check = command("check", _check, "lint a desk.yaml and its contacts.yaml", asked)
-    check.add_argument("path", nargs="?", metavar="PATH", help="a desk.yaml or its folder (default: the desk's)")
+    check = command("check", _check, "lint a desk.yaml, its contacts.yaml and its runbooks", asked)
+    check.add_argument(
+        "path", nargs="?", metavar="PATH", help="a desk.yaml, its folder, or runbooks (default: the desk's and ours)"
+    )
+    check.add_argument(
+        "--schema",
+        nargs="?",
+        const="",
+        metavar="KIND",
+        help="print a kind's JSON Schema; without KIND: the kinds",
+    )
+
+    tree = command("tree", _tree, "recovery trees: from a symptom to what to do", asked)
+    _readable(tree, "the trees and their symptoms", "one tree on a page")
+    procedure = command("procedure", _procedure, "procedures, checklists, playbooks and rollbacks", asked)
+    _readable(procedure, "all that can be done step by step", "one of them on a page")
+    cadence = command("cadence", _cadence, "the gates of the operating cadence, and when each is due", asked)
+    cadence.add_argument("what", choices=["list"], metavar="list", help="every gate by cadence")
 
     init = command(
         "init", _init, "write a commented desk.yaml and contacts.yaml, a key file to fill in, and a systemd unit"
     )
     init.add_argument("folder", nargs="?", default=".", metavar="DIR", help="where to (default: here)")
     return parser
+
+
+def _readable(parser: argparse.ArgumentParser, listed: str, shown: str) -> None:
+    whats = parser.add_subparsers(dest="what", required=True, metavar="list|show", parser_class=_Parser)
+    for name, says in (("list", listed), ("show", shown)):
+        what = whats.add_parser(name, help=says, description=says)
+        what.add_argument("--desk", metavar="NAME|PATH", default=argparse.SUPPRESS, help="which desk")
+        what.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
+        if name == "show":
+            what.add_argument("id", metavar="ID", help="its id, as the list has it")
 
 
 def _simulation(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,10 @@ class ConfigError(Exception):
     """Something a person has to mend before the desk can be used; the message says where and how."""
 
 
+class NoDesk(ConfigError):
+    """There is none, and none was asked for by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class VenueConfig:
     """A venue. `keys` is the key file, None where the keys come from the environment; `timeout` in seconds."""
@@ -57,10 +61,10 @@ class StrategyConfig:
 class Limits:
     """Percentages are of equity: of yesterday's for the day, of the highest seen for the drawdown."""
 
-    daily_loss_pct: Decimal
-    drawdown_pct: Decimal
-    orders_per_minute: int
-    errors_per_minute: int
+    daily_loss_pct: Decimal = Decimal(3)
+    drawdown_pct: Decimal = Decimal(6)
+    orders_per_minute: int = 120
+    errors_per_minute: int = 10
 
     @property
     def by_name(self) -> dict[str, Decimal]:
@@ -101,8 +105,8 @@ class DeskConfig:
 
 
 def load(path: Path) -> DeskConfig:
-    """Read a desk.yaml. Raises ConfigError, `FILE:LINE: what is wrong; what is expected`, at the first thing wrong:
-    also where a key file is missing, can be reached by others, or holds no keys."""
+    """Read a desk.yaml. Raises ConfigError, `FILE:LINE:COLUMN: what is wrong; what is expected`, at the first thing
+    wrong: also where a key file is missing, can be reached by others, or holds no keys."""
     path = path.absolute()
     try:
         data = path.read_bytes()
@@ -226,11 +230,12 @@ def _strategy(strategy: Table, venues: Sequence[VenueConfig]) -> StrategyConfig:
 
 def _limits(limits: Table) -> Limits:
     limits.only("daily_loss_pct", "drawdown_pct", "orders_per_minute", "errors_per_minute")
+    usual = Limits()
     return Limits(
-        daily_loss_pct=limits.number("daily_loss_pct", Decimal(0), Decimal(100), Decimal(3)),
-        drawdown_pct=limits.number("drawdown_pct", Decimal(0), Decimal(100), Decimal(6)),
-        orders_per_minute=limits.whole("orders_per_minute", 1, 1_000_000, 120),
-        errors_per_minute=limits.whole("errors_per_minute", 1, 1_000_000, 10),
+        daily_loss_pct=limits.number("daily_loss_pct", Decimal(0), Decimal(100), usual.daily_loss_pct),
+        drawdown_pct=limits.number("drawdown_pct", Decimal(0), Decimal(100), usual.drawdown_pct),
+        orders_per_minute=limits.whole("orders_per_minute", 1, 1_000_000, usual.orders_per_minute),
+        errors_per_minute=limits.whole("errors_per_minute", 1, 1_000_000, usual.errors_per_minute),
     )
 
 
@@ -306,7 +311,7 @@ def find(desk: str | None = None) -> Path:
     except PermissionError as error:
         raise ConfigError(f"{error.filename}: desks may lie there, but it can not be read; {NOT_YOURS}") from None
     if not found:
-        raise ConfigError(
+        raise NoDesk(
             "there is no desk yet: `andon demo` starts a simulated one, `andon init DIR` writes a desk.yaml, and "
             "--desk names one that lies elsewhere"
         )

@@ -13,7 +13,7 @@ HIGHEST_LEVEL = 3
 
 def load_contacts(folder: Path, venues: Sequence[str]) -> tuple[ContactInfo, ...]:
     """The contacts of the desk whose desk.yaml lies in `folder`, by escalation level; none where there is no such file.
-    Raises ConfigError, `FILE:LINE: what is wrong; what is expected`."""
+    Raises ConfigError, `FILE:LINE:COLUMN: what is wrong; what is expected`."""
     path = folder / FILE
     try:
         top = table(path.read_bytes(), path)

@@ -9,50 +9,59 @@ leaves the count as it was: silence neither proves a fault nor ends one.
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from console.desk.events import MonitorInfo, Plain
+from console.desk.runbook import Id, IncidentId, Refs, Spec, Text, filled, placeholders
 
 OK, PENDING, FIRING, UNKNOWN, CLOSED = "ok", "pending", "firing", "unknown", "closed"
 _MILD_TO_GRAVE = (OK, PENDING, FIRING)
 
 
-class MonitorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class MonitorSpec(Spec, frozen=True):
     """One entry of runbooks/monitors.yaml, where its fields are explained."""
 
-    id: str
-    layer: str
-    name: str
-    metric: str
-    says: str
-    channel: str
-    every: float
-    meaning: str
-    breaches: int = 1
-    threshold: float | None = None
-    limit: str | None = None
+    id: Id
+    layer: Literal["INFRA", "DATA", "MODEL", "PNL"]
+    title: Text
+    name: Text
+    metric: Text
+    says: Text
+    channel: Literal["PAGE", "SLACK"]
+    every: Annotated[float, Meta(gt=0, description="a number of seconds above 0")]
+    meaning: Text
+    breaches: Annotated[int, Meta(ge=1, description="a whole number from 1 on")] = 1
+    threshold: Annotated[float, Meta(ge=0, description="a number from 0 on")] | None = None
+    limit: Text | None = None
     session: bool = True
+    unwatched: Text | None = None
+    incident: IncidentId | None = None
+    see: Refs = ()
+
+    def __post_init__(self) -> None:
+        if (self.threshold is None) == (self.limit is None):
+            raise ValueError("either 'threshold' or 'limit' is expected, and not both")
 
     def under(self, limits: Mapping[str, Decimal]) -> "MonitorSpec":
-        """With the desk's own limits in place. Raises ValueError where the entry makes no monitor."""
-        if (self.threshold is None) == (self.limit is None):
-            raise ValueError(f"monitor {self.id}: either `threshold` or `limit` is expected")
-        if self.limit is not None and self.limit not in limits:
-            raise ValueError(f"monitor {self.id}: no limit {self.limit!r}; there are: {', '.join(limits)}")
-        threshold = self.threshold if self.limit is None else float(limits[self.limit])
+        """With the desk's own limits in place. Raises ValueError where it names a limit that there is not."""
         words = {name: f"{value.normalize():f}" for name, value in limits.items()}
-        says = self.says.format(**words, limit=words.get(self.limit or "", ""))
+        if self.limit is not None:
+            if self.limit not in limits:
+                raise ValueError(f"there is no limit {self.limit!r}; one of {', '.join(limits)} is expected")
+            words["limit"] = words[self.limit]
+        unknown = [name for name in placeholders(self.says) if name not in words]
+        if unknown:
+            raise ValueError(f"'says' has {{{unknown[0]}}} in it; one of {', '.join(words)} is expected in braces")
+        says = filled(self.says, words)
+        threshold = self.threshold if self.limit is None else float(limits[self.limit])
         return msgspec.structs.replace(self, threshold=threshold, says=says, limit=None)
 
     @property
     def info(self) -> MonitorInfo:
         return MonitorInfo(id=self.id, label=self.name, group=self.layer, threshold=self.says, channel=self.channel)
-
-
-def spec_from(told: object, limits: Mapping[str, Decimal]) -> MonitorSpec:
-    """A parsed entry of monitors.yaml under a desk's limits. Raises ValueError (msgspec's are) with what is wrong."""
-    return msgspec.convert(told, MonitorSpec).under(limits)
 
 
 class Reading(Plain, frozen=True):

@@ -7,41 +7,48 @@ neither fires a trigger nor re-arms one that has fired: only a finding at or und
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from console.desk import events as ev
 from console.desk.events import Plain
 from console.desk.metrics import FRESH, MINUTE, SECOND, SLOW_FRESH, closed, new_errors
 from console.desk.pull import Level
+from console.desk.runbook import Id, Spec, Text
 from console.desk.state import DeskState, VenueState
 
 
-class TriggerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TriggerSpec(Spec, frozen=True):
     """One entry of runbooks/triggers.yaml, where its fields are explained."""
 
-    id: str
-    metric: str
-    unit: str
+    id: Id
+    metric: Text
+    unit: Text
     level: Level
-    scope: str
-    meaning: str
-    readings: int = 1
-    threshold: Decimal | None = None
-    limit: str | None = None
-    unwatched: str = ""
+    scope: Literal["desk", "venue"]
+    meaning: Text
+    readings: Annotated[int, Meta(ge=1, description="a whole number from 1 on")] = 1
+    threshold: Annotated[Decimal, Meta(description="a number above 0")] | None = None
+    limit: Text | None = None
+    unwatched: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.threshold is None) == (self.limit is None):
+            raise ValueError("either 'threshold' or 'limit' is expected, and not both")
+        if self.threshold is not None and self.threshold <= 0:
+            raise ValueError(f"'threshold' is {self.threshold}; a number above 0 is expected")
+        if not self.unwatched and self.metric not in _METRICS:
+            raise ValueError(f"there is no metric {self.metric!r}; one of {', '.join(_METRICS)} is expected")
 
     def under(self, limits: Mapping[str, Decimal]) -> "TriggerSpec":
-        """With the desk's own limits in place. Raises ValueError where the entry makes no trigger."""
-        if (self.threshold is None) == (self.limit is None):
-            raise ValueError(f"trigger {self.id}: either `threshold` or `limit` is expected")
-        if self.limit is not None and self.limit not in limits:
-            raise ValueError(f"trigger {self.id}: no limit {self.limit!r}; there are: {', '.join(limits)}")
-        if self.scope not in ("desk", "venue"):
-            raise ValueError(f"trigger {self.id}: `scope` is desk or venue, not {self.scope!r}")
-        if not self.unwatched and self.metric not in _METRICS:
-            raise ValueError(f"trigger {self.id}: no metric {self.metric!r}; there are: {', '.join(_METRICS)}")
-        return self if self.limit is None else self.at(limits[self.limit])
+        """With the desk's own limits in place. Raises ValueError where it names a limit that there is not."""
+        if self.limit is None:
+            return self
+        if self.limit not in limits:
+            raise ValueError(f"there is no limit {self.limit!r}; one of {', '.join(limits)} is expected")
+        return self.at(limits[self.limit])
 
     def at(self, threshold: Decimal) -> "TriggerSpec":
         return msgspec.structs.replace(self, threshold=threshold, limit=None)
@@ -50,11 +57,6 @@ class TriggerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def says(self) -> str:
         assert self.threshold is not None  # noqa: S101 - a spec that is told went through `under`
         return f"> {self.threshold.normalize():f} {self.unit}"
-
-
-def spec_from(told: object, limits: Mapping[str, Decimal]) -> TriggerSpec:
-    """A parsed entry of triggers.yaml under a desk's limits. Raises ValueError (msgspec's are) with what is wrong."""
-    return msgspec.convert(told, TriggerSpec).under(limits)
 
 
 class Finding(Plain, frozen=True):
@@ -88,15 +90,18 @@ def judge(spec: TriggerSpec, before: Standing, found: Finding) -> tuple[Standing
 
 
 class Action(Plain, frozen=True):
-    """A pull that a trigger demands."""
+    """A pull that a trigger demands, for what it saw at a venue, or on the desk (empty)."""
 
     level: Level
     scope: str
     reason: str
+    trigger: str
+    subject: str
 
 
 class Watch:
-    """All triggers of a desk over time. `observe` every record; `step` says what has to be pulled now.
+    """All triggers of a desk over time. `observe` every record; `step` says what has to be pulled now, and `turned`
+    what has become of the causes of former pulls.
 
     A cause is not pulled for where somebody (this watch, the guard before it, an operator) has stopped already what
     the trigger would stop."""
@@ -105,6 +110,8 @@ class Watch:
         self._specs = specs
         self._readings = _Readings()
         self._standing: dict[tuple[str, str], Standing] = {}
+        self._seen: dict[tuple[str, str], Finding] = {}
+        self._clear: dict[tuple[str, str], bool] = {}
 
     def observe(self, record: ev.Record) -> None:
         self._readings.observe(record)
@@ -113,17 +120,41 @@ class Watch:
         """What to pull at `now` (UTC ns). `passed` is for how many ns since the last step the guard was looking;
         `venue_now` a venue's own time (UTC ns)."""
         self._readings.passed(state, passed, venue_now)
+        self._seen = {}
         made = [(pull.level, pull.scope) for pull in state.pulls.values()]
         for spec in self._specs:
             for found in _METRICS[spec.metric](self._readings, state, now):
                 key = (spec.id, found.subject)
+                self._seen[key] = found
                 self._standing[key], fire = judge(spec, self._standing.get(key, Standing()), found)
                 scope = f"venue:{found.subject}" if spec.scope == "venue" else "desk"
                 covered = any(at in ("desk", scope) and level.rank >= spec.level.rank for level, at in made)
                 if fire and not covered:
                     made.append((spec.level, scope))
                     where = f"{found.subject}: " if found.subject else ""
-                    yield Action(spec.level, scope, f"{spec.id}: {where}{found.text} ({spec.says})")
+                    reason = f"{spec.id}: {where}{found.text} ({spec.says})"
+                    yield Action(spec.level, scope, reason, spec.id, found.subject)
+
+    def turned(self, state: DeskState) -> Iterator[ev.TriggerTurned]:
+        """Which of the causes that pulls stand for became clear by the last step, or ceased to be so; each is told
+        once. A cause of which nothing is known, or that nobody looks for any more, is not clear."""
+        specs = {spec.id: spec for spec in self._specs}
+        causes = dict.fromkeys((row.trigger, row.subject) for name, row in state.fired.items() if name in state.pulls)
+        self._clear = {key: clear for key, clear in self._clear.items() if key in causes}
+        for key in causes:
+            clear, text = _is_clear(specs.get(key[0]), self._seen.get(key))
+            if clear != self._clear.get(key, False):
+                self._clear[key] = clear
+                yield ev.TriggerTurned(*key, clear, text)
+
+
+def _is_clear(spec: TriggerSpec | None, found: Finding | None) -> tuple[bool, str]:
+    """Whether a cause is proven to be under its threshold, and what was seen."""
+    if spec is None or spec.threshold is None:
+        return False, "no such trigger is armed"
+    if found is None or found.value is None:
+        return False, "nothing is known about it"
+    return found.value <= spec.threshold, found.text
 
 
 def in_session(row: VenueState, venue_now: int) -> bool:

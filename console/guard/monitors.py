@@ -3,19 +3,27 @@
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from console.desk import events as ev
 from console.desk.metrics import Metric, closed, metric_for, session_as_of
-from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level, spec_from
+from console.desk.monitor import CLOSED, Condition, MonitorSpec, due, judge, level
 from console.guard.hub import Hub
-from console.shipped import shipped
+from console.runbooks.kinds import MONITOR
+from console.runbooks.library import Library
+from console.strict_yaml import YamlError
 
 SHOWN_EVERY = 1.0
 
 
-def load_monitors(limits: Mapping[str, Decimal]) -> tuple[MonitorSpec, ...]:
-    """The monitors of runbooks/monitors.yaml under the desk's limits. Raises YamlError."""
-    return shipped("monitors.yaml", "monitor", spec_from, limits)
+def load_monitors(
+    own: Path | None, limits: Mapping[str, Decimal]
+) -> tuple[tuple[MonitorSpec, ...], tuple[YamlError, ...]]:
+    """The monitors that can be measured, ours and those of the desk's own runbooks, under its limits; and what is wrong
+    in these files. A mistake in one of the desk's own must not cost it its guard: ours stands in its place."""
+    shelf = Library(own, limits).shelf(MONITOR)
+    specs = (document.spec for document in shelf.documents.values())
+    return tuple(spec.under(limits) for spec in specs if not spec.unwatched), tuple(shelf.found)
 
 
 class Monitors:

@@ -30,14 +30,17 @@ from console.cord.keys import KeyFileError
 from console.cord.plan import Plan, write_plan
 from console.cord.prompt import be_prompt
 from console.desk import events as ev
+from console.desk.monitor import MonitorSpec
 from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
+from console.guard.adjusting import Adjusting
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
 from console.guard.drills import keep_drill
 from console.guard.figures import own_families
 from console.guard.fills import Fills
+from console.guard.fresh import Fresh
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hand import Hand
 from console.guard.http import Http, Parts, listen
@@ -58,7 +61,7 @@ from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
-from console.strict_yaml import YamlError
+from console.runbooks.library import OWN_FOLDER
 
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
@@ -85,13 +88,13 @@ class Guard:
         port = http_port if http_port is not None else None if config.http is None else config.http.port
         try:
             self._instance = Instance(self.folder)
-            self.specs = load_monitors(config.limits.by_name)
+            self.specs = self._monitors()
             self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
             self.writer = JournalWriter(self.folder / "journal", "guard", clock)
-        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError, YamlError) as error:
+        except (AlreadyRunning, KeyFileError, UnknownAdapter, TokenFileError, JournalError) as error:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
@@ -115,7 +118,9 @@ class Guard:
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
         self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
-        self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, self.config.path)
+        fresh = Fresh(hub, self.venues, self.hosts)
+        self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, fresh, self.config.path)
+        self.adjusting = Adjusting(hub, fresh, self.venues, self.hosts)
         AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
         self.stream = Stream(
             self.folder / "guard.sock",
@@ -224,6 +229,12 @@ class Guard:
             print(f"andon guard: {error}; the contacts known before stand", file=sys.stderr, flush=True)
             return known
 
+    def _monitors(self) -> tuple[MonitorSpec, ...]:
+        specs, wrong = load_monitors(self.config.path.parent / OWN_FOLDER, self.config.limits.by_name)
+        for error in wrong:
+            print(f"andon guard: {error}; what came with Andon stands", file=sys.stderr, flush=True)
+        return specs
+
     def _describe(self) -> None:
         monitors = tuple(spec.info for spec in self.specs)
         netted = desk.nets(self.venues)
@@ -269,6 +280,10 @@ class Guard:
                 return _answer(await self.resumption.prove(_asked(asked)))
             case "resume", asked:
                 return _answer(await self.resumption.resume(_asked(asked), actor))
+            case "differences", {"venue": venue}:
+                return _answer(await self.adjusting.look(venue))
+            case "adjust", {"venue": venue, "kinds": kinds, "shown": shown}:
+                return _answer(await self.adjusting.adjust(venue, frozenset(kinds.split(",")), shown, actor))
             case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
                 return await self._retire(venue, reason, confirm, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:

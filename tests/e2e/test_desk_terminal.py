@@ -24,6 +24,7 @@ from tests.support.desk import DeskProcesses
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(240)
+OVERLAY = "PULL THE CORD"
 
 
 @pytest.fixture
@@ -65,9 +66,19 @@ def gates(desk: DeskProcesses) -> set[str]:
 def pull(terminal: Terminal, digit: str) -> None:
     terminal.wait_for("OPEN 100")
     terminal.send("K")
-    terminal.wait_for("PULL THE CORD")
-    time.sleep(0.5)  # a digit counts 300 ms after the overlay was painted
+    terminal.wait_for(OVERLAY)
+    press(terminal, digit)
+
+
+def press(terminal: Terminal, digit: str) -> None:
+    """A digit in the overlay. One that comes within 300 ms of the painting does not count, and a busy machine paints
+    late: then the overlay says so, and it is pressed once more, as a person would."""
+    time.sleep(0.5)
     terminal.send(digit)
+    shown = terminal.wait_until(lambda text: "too soon" in text or OVERLAY not in text, "what became of the digit")
+    if "too soon" in shown:
+        time.sleep(0.5)
+        terminal.send(digit)
 
 
 def test_k_3_stops_the_desk_and_it_is_still_halted_when_opened_again(desk: DeskProcesses) -> None:
@@ -104,11 +115,10 @@ def test_tab_to_a_venue_and_3_pulls_that_venue_alone(desk: DeskProcesses) -> Non
     with console(desk, 80, 24) as terminal:
         terminal.wait_for("OPEN 100")
         terminal.send("K")
-        terminal.wait_for("PULL THE CORD")
+        terminal.wait_for(OVERLAY)
         terminal.send("\t\t")
         terminal.wait_for("▸ sim2")
-        time.sleep(0.5)
-        terminal.send("3")
+        press(terminal, "3")
         terminal.wait_for("V E R I F I E D")
     [pulled] = desk.journaled(ev.Pulled)
     assert (pulled.scope, pulled.venues) == ("venue:sim2", ("sim2",))
@@ -187,8 +197,8 @@ def test_the_line_drops_right_after_the_digit_and_the_pull_completes(desk: DeskP
     with console(desk) as terminal:
         terminal.wait_for("GUARD DOWN")
         terminal.send("K")
-        terminal.wait_for("PULL THE CORD")
-        time.sleep(0.5)
+        terminal.wait_for(OVERLAY)
+        time.sleep(2)  # there is no second try: a busy machine paints late, and a digit counts 300 ms after that
         terminal.send("3")
         terminal.hang_up()
         terminal.wait_exit()
@@ -212,11 +222,11 @@ def test_typing_in_a_filter_pulls_nothing(desk: DeskProcesses) -> None:
         terminal.send("\x1b")
         terminal.wait_gone("KKK333K3")
         terminal.send("K3")
-        terminal.wait_for("PULL THE CORD")
+        terminal.wait_for(OVERLAY)
         terminal.send("KKKKKKKKKK\r")
         time.sleep(0.5)
         terminal.send("\x1b")
-        terminal.wait_gone("PULL THE CORD")
+        terminal.wait_gone(OVERLAY)
     assert desk.journaled(ev.Pulled) == []
     assert standing(str(desk.state_dir)) == []
 

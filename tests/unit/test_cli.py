@@ -134,7 +134,7 @@ def test_a_mistake_in_desk_yaml_is_named_with_its_line(capsys: pytest.CaptureFix
     for command in (["check"], ["guard"]):
         code, out, err = run(capsys, *command)
         assert (code, out) == (2, "")
-        assert f"{file}:8: the file has no key 'colour'; " in err
+        assert f"{file}:8:1: the file has no key 'colour'; " in err
     code, out, _ = run(capsys, "check", "--json")
     assert (code, json.loads(out)["ok"]) == (2, False)
 

@@ -1,5 +1,6 @@
 """contacts.yaml: read strictly, carried into the desk's description and cord.json, and never in the cord's way."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_mistake_is_told_with_file_line_and_what_is_expected(
 ) -> None:
     with pytest.raises(ConfigError) as error:
         load(tmp_path, GOOD.replace(old, new))
-    assert str(error.value).startswith(f"{tmp_path / 'contacts.yaml'}:{line}: ")
+    assert re.match(rf"{re.escape(str(tmp_path))}/contacts\.yaml:{line}:[1-9][0-9]*: ", str(error.value))
     assert expected in str(error.value)
 
 

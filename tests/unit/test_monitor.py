@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from console.desk import events as ev
 from console.desk.metrics import (
@@ -35,7 +36,7 @@ LIMITS = {
     "errors_per_minute": Decimal(10),
 }
 START = 1_800_000_000 * SECOND  # the beginning of a minute
-SPECS = {spec.id: spec for spec in load_monitors(LIMITS)}
+SPECS = {spec.id: spec for spec in load_monitors(None, LIMITS)[0]}
 
 
 class Desk:
@@ -204,13 +205,15 @@ def test_the_six_monitors_carry_the_thresholds_that_were_given() -> None:
 
 
 def test_an_entry_without_a_threshold_or_with_an_unknown_limit_is_refused() -> None:
-    bare = MonitorSpec(id="x", layer="", name="", metric="", says="", channel="", every=1, meaning="")
-    with pytest.raises(ValueError, match="threshold"):
-        bare.under(LIMITS)
-    with pytest.raises(ValueError, match="daily_loss_pct"):
-        MonitorSpec(
-            id="x", layer="", name="", metric="", says="", channel="", every=1, meaning="", limit="nothing"
-        ).under(LIMITS)
+    some = SPECS["bar-age"]
+    with pytest.raises(ValueError, match="either 'threshold' or 'limit'"):
+        replace(some, threshold=None)
+    with pytest.raises(ValueError, match="either 'threshold' or 'limit'"):
+        replace(some, limit="orders_per_minute")
+    with pytest.raises(ValueError, match=r"no limit 'nothing'.*daily_loss_pct"):
+        replace(some, threshold=None, limit="nothing").under(LIMITS)
+    with pytest.raises(ValueError, match=r"'says' has \{limit\} in it"):
+        replace(some, says="> {limit}").under(LIMITS)
 
 
 # --- the metrics ---
