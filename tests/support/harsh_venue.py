@@ -192,6 +192,10 @@ class VenueWire:
         self._world.wait(self._world.chance.uniform(0, 0.01))
         self._request, self._sent_at = request, self._world.now
 
+    def send_now(self, request: bytes) -> bool:
+        self._request, self._sent_at = request, self._world.now
+        return not self._closed
+
     def receive(self, deadline: float) -> Answer:
         self._world.wait(self._world.chance.uniform(0.001, 0.05))
         head, _, body = self._request.partition(b"\r\n\r\n")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from console.cord.plan import order_in, position_in
+from console.cord.request import PullRequest
 from console.desk.pull import Level, Scope, Verdict
 from tests.support.harsh_venue import WEATHER
 from tests.support.interleaved_desk import STRATEGIES, SYMBOLS, InterleavedDesk
@@ -63,7 +64,7 @@ class CordMachine(RuleBasedStateMachine):
 
     @rule(level=st.sampled_from([Level.L4, *Level]), scope=st.sampled_from(SCOPES), directly=st.booleans())
     def pull(self, level: Level, scope: str, directly: bool) -> None:
-        if not self.desk.plan.refusal(level, Scope.parse(scope)):
+        if not self.desk.plan.refusal(PullRequest(level=level.value, scope=scope)):
             self.desk.pull(level, scope, directly=directly)
 
     @rule(level=st.sampled_from([Level.L3, Level.L4]))
