@@ -1,21 +1,16 @@
 """`andon resume` and `andon venue retire`: asked of the guard, which alone proves and carries out."""
 
 import argparse
-import asyncio
-import contextlib
 import sys
-from pathlib import Path
 
 import msgspec
 
+from console.commands.ask import NoGuard, ask
 from console.commands.output import print_json, print_table
-from console.config import ConfigError, find, glance
+from console.config import ConfigError
 from console.desk.pull import Scope
 from console.desk.resume import Asked, Judgement, Outcome
-from console.desk.source import Attached
 from console.desk.words import share
-from console.guard.client import SILENCE_SECONDS, GuardClient
-from console.processes import listens
 
 FAILED = 1
 WRONG = 2
@@ -38,7 +33,7 @@ def resume(options: argparse.Namespace) -> int:
         confirm=options.confirm,
     )
     try:
-        answer = _ask(options.desk, "resume", **msgspec.structs.asdict(asked))
+        answer = ask(options.desk, "resume", **msgspec.structs.asdict(asked))
     except RuntimeError as error:
         print(f"andon resume: {error}", file=sys.stderr)
         return FAILED
@@ -51,19 +46,18 @@ def resume(options: argparse.Namespace) -> int:
         _lines(outcome.judgement)
     if outcome.resumed:
         print(outcome.said)
+    elif outcome.judgement is None:
+        print(f"andon resume: {outcome.said}", file=sys.stderr)
     else:
-        refused = "REFUSED: " if outcome.judgement else ""
-        print(f"andon resume: {refused}{outcome.said}", file=sys.stderr)
+        ways = "; ".join(f"{proof.id} → {proof.way}" for proof in outcome.judgement.missing)
+        print(f"andon resume: REFUSED, missing: {ways}", file=sys.stderr)
     return code
 
 
 def _lines(judgement: Judgement) -> None:
     print(f"resume {', '.join(judgement.pulls) or 'the size'} at {share(judgement.size)}")
     print_table(
-        [
-            ("✓" if proof.holds else "✗", proof.id, proof.said, f"→ {proof.way}" if proof.way else "")
-            for proof in judgement.proofs
-        ],
+        [("✓" if proof.holds else "✗", proof.id, proof.said) for proof in judgement.proofs],
         "  ",
     )
     if judgement.stays:
@@ -74,7 +68,7 @@ def retire(options: argparse.Namespace) -> int:
     """Prints what the guard says; returns 0 where the venue was taken out, 5 where that was refused."""
     try:
         asked = {"venue": options.venue, "reason": options.reason, "confirm": options.confirm}
-        print(_ask(options.desk, "retire", **asked))
+        print(ask(options.desk, "retire", **asked))
     except NoGuard as error:
         print(f"andon venue: {error}", file=sys.stderr)
         return FAILED
@@ -82,36 +76,3 @@ def retire(options: argparse.Namespace) -> int:
         print(f"andon venue: REFUSED: {error}", file=sys.stderr)
         return REFUSED
     return 0
-
-
-class NoGuard(RuntimeError):
-    """Nobody is there who could prove anything."""
-
-
-def _ask(desk: str | None, command: str, **arguments: str) -> str:
-    folder = glance(find(desk)).state
-    if not listens(folder / "guard.sock"):
-        raise NoGuard("no guard is running, and only a guard can prove the way back: andon guard")
-    return asyncio.run(_asked(folder, command, arguments))
-
-
-async def _asked(folder: Path, command: str, arguments: dict[str, str]) -> str:
-    client = GuardClient(folder)
-    attached = asyncio.Event()
-
-    async def follow() -> None:
-        async for update in client.updates():
-            if isinstance(update, Attached) and client.connected:
-                attached.set()
-
-    following = asyncio.create_task(follow())
-    try:
-        async with asyncio.timeout(2 * SILENCE_SECONDS):
-            await attached.wait()
-        return await client.command(command, **arguments)
-    except TimeoutError:
-        raise NoGuard("a guard is there, but does not answer") from None
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following

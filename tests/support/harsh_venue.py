@@ -196,7 +196,7 @@ class VenueWire:
         self._request, self._sent_at = request, self._world.now
         return not self._closed
 
-    def receive(self, deadline: float) -> Answer:
+    def receive(self, deadline: float, *, bodiless: bool = False) -> Answer:
         self._world.wait(self._world.chance.uniform(0.001, 0.05))
         head, _, body = self._request.partition(b"\r\n\r\n")
         method, target, _ = head.split(b"\r\n")[0].decode().split(" ")

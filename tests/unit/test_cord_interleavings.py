@@ -64,7 +64,7 @@ class CordMachine(RuleBasedStateMachine):
 
     @rule(level=st.sampled_from([Level.L4, *Level]), scope=st.sampled_from(SCOPES), directly=st.booleans())
     def pull(self, level: Level, scope: str, directly: bool) -> None:
-        if not self.desk.plan.refusal(PullRequest(level=level.value, scope=scope)):
+        if not self.desk.plan.refusal(PullRequest(level=level, scope=scope)):
             self.desk.pull(level, scope, directly=directly)
 
     @rule(level=st.sampled_from([Level.L3, Level.L4]))
