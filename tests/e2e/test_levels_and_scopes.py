@@ -1,5 +1,6 @@
 """Every level on every scope, one over the other, and every way in: on one desk of real processes, pulled again and
-again. The tests build on each other, in this order."""
+again. The tests build on each other, in this order. On a busy machine the guard may not answer in time: then the other
+hand pulls, and leaves the same events."""
 
 import subprocess
 import threading
@@ -99,7 +100,9 @@ def test_l2_on_a_venue_disables_whoever_trades_there_and_nobody_else(desk: DeskP
 
 
 def test_a_level_is_raised_while_a_lower_one_is_at_work_and_never_lowered(desk: DeskProcesses) -> None:
-    assert positions(desk, "sim2")
+    bought = {"symbol": "AAPL", "qty": "3", "side": "buy", "type": "market", "time_in_force": "day"}
+    assert desk.broker.request("POST", "/v2/orders", bought, account="sim2")[0] == 200
+    wait_until(lambda: positions(desk, "sim2"), "a position that no strategy trades away")
     rising = [shut(desk, level, "venue:sim2", wait=0) for level in ("L1", "L3", "L4")]
     for pull in rising:
         verified(desk, pull)
@@ -207,13 +210,17 @@ def test_every_way_in_leaves_the_same_events(desk: DeskProcesses, way: str) -> N
     def told() -> list[ev.Record]:
         return [record for record in desk.records() if getattr(record.event, "pull", "") == pull]
 
-    wait_until(lambda: {ev.kind_of(record.event) for record in told()} == KINDS, "every kind of event")
+    def kinds() -> set[str]:
+        return {ev.kind_of(record.event) for record in told()} - {"pull_dropped"}  # a guard that heard it too late
+
+    wait_until(lambda: kinds() >= KINDS, "every kind of event")
+    assert kinds() == KINDS
     [first] = [record for record in told() if isinstance(record.event, ev.Pulled)]
     level = Level.L4 if way == "trigger" else Level.L3
     event = first.event
     assert isinstance(event, ev.Pulled)
     assert event == ev.Pulled(
-        pull, level.value, "desk", event.reason, origin, "guard", ("sim1", "sim2"), 1, made=event.made
+        pull, level.value, "desk", event.reason, origin, event.hand, ("sim1", "sim2"), 1, made=event.made
     )
     assert 0 < event.made <= first.ts
     assert first.actor
