@@ -18,9 +18,11 @@ class Console(Protocol):
     def moment(self) -> Moment: ...
     @property
     def comparison(self) -> Comparison: ...
+    def act(self, name: str) -> None: ...
     def show_room(self, name: str) -> None: ...
     def open_cord(self) -> None: ...
     def open_resume(self) -> None: ...
+    def open_adjust(self) -> None: ...
     def open_filter(self) -> None: ...
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
@@ -90,6 +92,19 @@ def _nothing_to_resume(console: Console) -> str:
     return "only a guard can prove the way back: g starts one" if moment.down else ""
 
 
+def _nothing_to_adjust(console: Console) -> str:
+    moment, comparison = console.moment, console.comparison
+    if moment.read_only:
+        return "read-only: no book is changed"
+    if moment.down:
+        return "only a guard adjusts books: g starts one"
+    if comparison.differences or comparison.in_flight:
+        return ""
+    if comparison.unknown:
+        return f"a side could not be read, so nothing is adjusted: {comparison.unknown[0]}"
+    return "nothing differs between book and broker"
+
+
 def _all_proven(console: Console) -> str:
     pulls = console.moment.state.pulls.values()
     waiting = any(pull.verdict in (Verdict.PARTIAL, Verdict.UNKNOWN) for pull in pulls)
@@ -156,6 +171,16 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.open_resume(),
         refuses=_nothing_to_resume,
+    ),
+    Action(
+        "adjust",
+        ("a",),
+        "a",
+        "Adjust",
+        "What differs, and the books brought to broker truth",
+        "Cord",
+        lambda console: console.open_adjust(),
+        refuses=_nothing_to_adjust,
     ),
     Action(
         "copy",

@@ -58,6 +58,8 @@ PICTURES = (
     Picture(
         "resume-ready", lambda: scenario.reconciled().updates, ("u", "c", "c", "s", "s", "t", *"test pull", "enter")
     ),
+    Picture("adjust", lambda: scenario.flattened().updates, ("2", "a", "space"), 6),
+    Picture("adjust-barred", lambda: scenario.entangled().updates, ("2", "a"), 6),
     Picture("desk-reduced", lambda: scenario.reduced().updates),
     Picture("help", lambda: scenario.calm().updates, ("question_mark",)),
 )

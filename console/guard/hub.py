@@ -143,7 +143,7 @@ class Hub:
         if error is not None:
             if not self.refusal:
                 print(f"andon guard: the journal refuses records: {error}", file=sys.stderr, flush=True)
-            self.refusal = str(error)
+            self.refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
             if not pending.insists:
                 return
             self._refused.append(pending)

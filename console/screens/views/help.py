@@ -12,8 +12,8 @@ def lines(actions: Sequence[Action], console: Console, width: int) -> list[Line]
     groups = dict.fromkeys(["Cord", *(action.group for action in actions)])
     told: list[Line] = []
     for group in groups:
+        told += [BLANK] if told else []
         told += [told for action in actions if action.group == group for told in _action(action, console, width)]
-        told.append(BLANK)
     parts = [
         part for glyph, looks, meaning in LOOKS.values() for part in ((f"{glyph} ", looks), (f"{_word(meaning)}  ", ""))
     ]
