@@ -8,9 +8,11 @@ complete. Every request has an explicit timeout. Nothing repeats a request by it
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from console.desk.adjust import Correction, Ledger
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
 
 T = TypeVar("T")
@@ -158,6 +160,11 @@ class Venue(Protocol):
 
     async def account(self) -> Read[Account]: ...
     async def clock(self) -> Read[Clock]: ...
+
+    async def sessions(self, first: date, last: date) -> Read[tuple[date, ...]]:
+        """The days from `first` to `last` on which the venue trades, in order, by its own calendar."""
+        ...
+
     async def positions(self) -> Read[tuple[Position, ...]]: ...
     async def open_orders(self) -> Read[tuple[Order, ...]]: ...
 
@@ -206,7 +213,8 @@ class DeadManSwitch(Protocol):
 
 
 class StrategyHost(Protocol):
-    """The process that runs one strategy."""
+    """The process that runs one strategy. Where the strategy lets its book be put right from outside, `book` declares
+    it (`BookRead.adjusts`), and the host has what `AdjustableBook` asks for."""
 
     strategy: str
 
@@ -215,3 +223,18 @@ class StrategyHost(Protocol):
     async def settings(self) -> Read[dict[str, str]]: ...
     async def enable(self, enabled: bool) -> Write[None]: ...
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class AdjustableBook(Protocol):
+    """What a strategy's host has besides, if its book declares `adjusts`."""
+
+    async def ledger(self) -> Read[Ledger]:
+        """The book in full, of one moment."""
+        ...
+
+    async def correct(self, asked: Correction) -> Write[None]:
+        """Bring the book to broker truth: all of `asked`, or nothing of it. `Acked` once that is on disk. `Refused`
+        where the book does not hold what `asked` takes it to hold, or knows one of its executions. Asked again under
+        the same id it changes nothing and is `Acked`."""
+        ...

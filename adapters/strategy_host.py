@@ -1,5 +1,6 @@
-"""A strategy's process, reached over HTTP: its state, its book, its settings, and its switch."""
+"""A strategy's process, reached over HTTP: its state, its book (docs/book.md), its settings, and its switch."""
 
+import json
 import time
 from typing import Any
 
@@ -7,13 +8,15 @@ import msgspec
 
 from adapters.base import Acked, Ambiguous, Ok, Read, Refused, Unknown, Write
 from adapters.wire import Answer, NoAnswer, Wire
-from console.desk.events import BookRead, Position, StrategySampled
+from console.desk.adjust import Correction, Ledger
+from console.desk.events import BookRead, Position, StrategySampled, encode
 
 TIMEOUT = 2.0
 
 
 class HttpStrategyHost:
-    """Fulfils adapters.base.StrategyHost. `url` is the strategy's own, e.g. http://127.0.0.1:4200/momentum."""
+    """Fulfils adapters.base.StrategyHost, and AdjustableBook where the strategy's own book says so. `url` is the
+    strategy's own, e.g. http://127.0.0.1:4200/momentum."""
 
     def __init__(self, strategy: str, url: str, timeout: float = TIMEOUT) -> None:
         self.strategy = strategy
@@ -39,9 +42,32 @@ class HttpStrategyHost:
         try:
             positions = msgspec.convert(told.data["positions"], tuple[Position, ...])
             order_ids = msgspec.convert(told.data["order_ids"], tuple[str, ...])
+            adjusts = msgspec.convert(told.data.get("adjusts", False), bool)
+            set_aside = msgspec.convert(told.data.get("set_aside", ()), tuple[str, ...])
         except (msgspec.ValidationError, KeyError) as error:
             return Unknown(f"/book makes no sense: {error}")
-        return Ok(BookRead(self.strategy, positions, order_ids, told.as_of), told.as_of)
+        read = BookRead(self.strategy, positions, order_ids, told.as_of, adjusts=adjusts, set_aside=set_aside)
+        return Ok(read, told.as_of)
+
+    async def ledger(self) -> Read[Ledger]:
+        told = await self._told("/ledger")
+        if isinstance(told, Unknown):
+            return told
+        try:
+            return Ok(msgspec.convert({**told.data, "strategy": self.strategy}, Ledger), told.as_of)
+        except msgspec.ValidationError as error:
+            return Unknown(f"/ledger makes no sense: {error}")
+
+    async def correct(self, asked: Correction) -> Write[None]:
+        answer = await self._wire.write("POST", "/correct", body=json.loads(encode(asked)))
+        if isinstance(answer, NoAnswer):
+            return Ambiguous(answer.reason)
+        if 400 <= answer.status < 500:
+            return _refused(answer)
+        told = _object(answer)
+        if told is None or told.get("corrected") != asked.id:
+            return Ambiguous(f"HTTP {answer.status}: the strategy does not say that it is so")
+        return Acked(None)
 
     async def settings(self) -> Read[dict[str, str]]:
         told = await self._told("/settings")
@@ -54,7 +80,7 @@ class HttpStrategyHost:
         if isinstance(answer, NoAnswer):
             return Ambiguous(answer.reason)
         if 400 <= answer.status < 500:
-            return Refused(str(answer.status), answer.body[:200].decode("utf-8", "replace").strip())
+            return _refused(answer)
         told = _object(answer)
         if told is None or told.get("enabled") is not enabled:
             return Ambiguous(f"HTTP {answer.status}: the strategy does not say that it is so")
@@ -72,6 +98,10 @@ class HttpStrategyHost:
         if told is None:
             return Unknown(f"HTTP {answer.status} of {path}: an object was expected")
         return Ok(told, as_of)
+
+
+def _refused(answer: Answer) -> Refused:
+    return Refused(str(answer.status), answer.body[:200].decode("utf-8", "replace").strip())
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

@@ -18,9 +18,11 @@ class Console(Protocol):
     def moment(self) -> Moment: ...
     @property
     def comparison(self) -> Comparison: ...
+    def act(self, name: str) -> None: ...
     def show_room(self, name: str) -> None: ...
     def open_cord(self) -> None: ...
     def open_resume(self) -> None: ...
+    def open_adjust(self) -> None: ...
     def open_filter(self) -> None: ...
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
@@ -115,6 +117,19 @@ def _nothing_to_resume(console: Console) -> str:
     return "only a guard can prove the way back: g starts one" if moment.down else ""
 
 
+def _nothing_to_adjust(console: Console) -> str:
+    moment, comparison = console.moment, console.comparison
+    if moment.read_only:
+        return "read-only: no book is changed"
+    if moment.down:
+        return "only a guard adjusts books: g starts one"
+    if comparison.differences or comparison.in_flight:
+        return ""
+    if comparison.unknown:
+        return f"a side could not be read, so nothing is adjusted: {comparison.unknown[0]}"
+    return "nothing differs between book and broker"
+
+
 def _all_proven(console: Console) -> str:
     pulls = console.moment.state.pulls.values()
     waiting = any(pull.verdict in (Verdict.PARTIAL, Verdict.UNKNOWN) for pull in pulls)
@@ -183,6 +198,16 @@ ACTIONS: tuple[Action, ...] = (
         refuses=_nothing_to_resume,
     ),
     Action(
+        "adjust",
+        ("a",),
+        "a",
+        "Adjust",
+        "What differs, and the books brought to broker truth",
+        "Cord",
+        lambda console: console.open_adjust(),
+        refuses=_nothing_to_adjust,
+    ),
+    Action(
         "copy",
         ("c",),
         "c",
@@ -242,7 +267,7 @@ ACTIONS: tuple[Action, ...] = (
     _in("runbooks", "override", "o", "o", "override", "Take it for done against the evidence; say why"),
     _in("runbooks", "note", "t", "t", "note", "Write something beside the step"),
     _in("runbooks", "finish", "f", "f", "finish", "The run is over: every step has its mark"),
-    _in("runbooks", "abort", "a", "a", "abort", "The run is given up, with the reason"),
+    _in("runbooks", "abort", "e", "e", "abort", "The run is given up, with the reason"),
     _in("runbooks", "list", "escape", "Esc", "list", "Back to the list"),
     _in("recovery", "open", "enter", "Enter", "open", "Walk the tree; one on the way goes on where it was"),
     _in("recovery", "yes", "y", "y", "yes", "Answer yes"),
@@ -251,7 +276,7 @@ ACTIONS: tuple[Action, ...] = (
     _in("recovery", "note", "t", "t", "note", "Write something down beside this question"),
     _in("recovery", "lower", "l", "l", "lower the gate", "To what the leaf says; y then confirms"),
     _in("recovery", "task", "d", "d", "keep the task", "Nothing is changed; it stays open until somebody closes it"),
-    _in("recovery", "abort", "a", "a", "give up", "The walk is over and nothing was done; say why"),
+    _in("recovery", "abort", "e", "e", "give up", "The walk is over and nothing was done; say why"),
     _in("recovery", "list", "escape", "Esc", "list", "Back to the symptoms; the walk stays where it is"),
     _in("cadence", "attest", "enter", "Enter", "attest", "Passed or failed, with a note and the evidence"),
     _in("cadence", "waive", "w", "w", "waive", "Let it pass this once, with the reason"),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from textual import events, work
@@ -18,6 +18,7 @@ from textual.theme import Theme
 
 import themes
 from console.actions import BY_ID, bindings
+from console.desk import adjust
 from console.desk.entries import AnyEntry
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
@@ -33,6 +34,8 @@ from console.switch import CordSwitch, PullMade
 if TYPE_CHECKING:
     from console.runbooks.handbook import Handbook
     from console.runbooks.library import Library
+
+Answer = TypeVar("Answer", Outcome, adjust.Outcome)
 
 TICK = 0.1
 
@@ -222,15 +225,28 @@ class AndonApp(App[None]):
 
         self.push_screen(ResumeScreen())
 
-    @work(group="resume", exclusive=True)
-    async def ask_resume(self, command: str, asked: Asked, told: Callable[[Outcome], None]) -> None:
+    def open_adjust(self) -> None:
+        from console.screens.adjust import AdjustScreen
+
+        self.show_room("book")
+        self.push_screen(AdjustScreen())
+
+    def ask_resume(self, command: str, asked: Asked, told: Callable[[Outcome], None]) -> None:
+        self._ask(command, msgspec.structs.asdict(asked), Outcome, told)
+
+    def ask_adjust(self, command: str, told: Callable[[adjust.Outcome], None], **asked: str) -> None:
+        self._ask(command, asked, adjust.Outcome, told)
+
+    @work(group="asked", exclusive=True)
+    async def _ask(
+        self, command: str, asked: dict[str, str], kind: type[Answer], told: Callable[[Answer], None]
+    ) -> None:
         try:
-            answer = await self._source.command(command, **msgspec.structs.asdict(asked))
-            outcome = msgspec.json.decode(answer, type=Outcome)
+            outcome = msgspec.json.decode(await self._source.command(command, **asked), type=kind)
         except RuntimeError as refused:
-            outcome = Outcome(False, str(refused))
+            outcome = kind(False, str(refused))
         except msgspec.MsgspecError:
-            outcome = Outcome(False, "the guard speaks of proofs in another way: is it of this version?")
+            outcome = kind(False, "the guard answers in another way: is it of this version?")
         told(outcome)
 
     def resumed(self, said: str, pulls: tuple[str, ...]) -> None:

@@ -108,6 +108,10 @@ def _gate(options: argparse.Namespace) -> int:
 def _book(options: argparse.Namespace) -> int:
     from console.commands.book import book
 
+    if options.what == "adjust":
+        from console.commands.adjust import adjust
+
+        return adjust(options)
     return book(options.desk, as_json=options.json)
 
 
@@ -216,7 +220,13 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of gate.json and of the latch's lines"
     )
-    command("book", _book, "book and broker side by side", asked)
+    book = command("book", _book, "book and broker side by side; `adjust` brings the books to broker truth", asked)
+    book.add_argument("what", nargs="?", choices=["adjust"], help="show what would be made of each difference, and ask")
+    book.add_argument("--venue", metavar="V", help="with adjust: this venue alone")
+    book.add_argument(
+        "--class", action="append", dest="kinds", metavar="C", help="with adjust: this class, UNREPORTED_FILL say"
+    )
+    book.add_argument("--yes", action="store_true", help="with adjust: confirm them, nobody is asked")
     command("info", _info, "where everything lies", asked)
     command("kill", _console, "pull the cord: see andon kill --help")
 

@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 class Session:
     """`with Session(folder) as session:` is attached to the guard of the desk whose state lies there, if one answers.
-    `down` says why none does, and is empty while one does."""
+    `down` says why none does, and is empty while one does; one that listens gets `patience` seconds to answer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = SILENCE_SECONDS) -> None:
         self._folder = folder
+        self._patience = patience
         self._client = GuardClient(folder)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -42,7 +43,7 @@ class Session:
         self._thread.start()
         self._first.wait()
         if listening:
-            self._guard.wait(2 * SILENCE_SECONDS)
+            self._guard.wait(self._patience)
         return self
 
     def __exit__(
@@ -73,7 +74,9 @@ class Session:
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._following)
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+        self._client.close()
 
     async def _follow(self) -> None:
         async with contextlib.aclosing(self._client.updates()) as updates:  # type: ignore[type-var]

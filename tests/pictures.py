@@ -102,6 +102,8 @@ PICTURES = (
     Picture("cadence", lambda: scenario.attested(*scenario.ATTESTED).updates, ("6",)),
     Picture("cadence-attest", lambda: scenario.attested(*scenario.ATTESTED).updates, ATTEST),
     Picture("lead", lambda: scenario.burning().updates, ("enter",)),
+    Picture("adjust", lambda: scenario.flattened().updates, ("2", "a", "space"), 6),
+    Picture("adjust-barred", lambda: scenario.entangled().updates, ("2", "a"), 6),
     Picture("desk-reduced", lambda: scenario.reduced().updates),
     Picture("help", lambda: scenario.calm().updates, ("question_mark",)),
 )

@@ -1,7 +1,7 @@
 """From the broker's JSON to our words. Every function raises ValueError, KeyError or TypeError where it can not."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -95,6 +95,14 @@ def clock(told: dict[str, Any]) -> Clock:
         next_open=nanoseconds(told["next_open"]),
         next_close=nanoseconds(told["next_close"]),
     )
+
+
+def sessions(told: object, first: date, last: date) -> tuple[date, ...]:
+    """The days of a calendar. One that names others than it was asked for is not believed at all."""
+    days = sorted({date.fromisoformat(row["date"]) for row in items(told)})
+    if days and not (first <= days[0] and days[-1] <= last):
+        raise ValueError(f"a calendar from {days[0]} to {days[-1]}, asked for {first} to {last}")
+    return tuple(days)
 
 
 def position(told: dict[str, Any]) -> Position:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -82,6 +83,10 @@ class AlpacaVenue:
 
     async def clock(self) -> Read[Clock]:
         return await self._read(self._trading, "/v2/clock", None, parse.clock)
+
+    async def sessions(self, first: date, last: date) -> Read[tuple[date, ...]]:
+        query = {"start": first.isoformat(), "end": last.isoformat()}
+        return await self._read(self._trading, "/v2/calendar", query, lambda told: parse.sessions(told, first, last))
 
     async def positions(self) -> Read[tuple[Position, ...]]:
         return await self._read(

@@ -289,7 +289,7 @@ class Broker:
         self._settle()
 
     def fill(self, account: Account, order: Order, qty: Decimal | None, at: Decimal | None) -> Fill:
-        """Fills an open order by hand, as far as it goes."""
+        """Fills an open order by hand, or one that was canceled, as far as it goes."""
         price = at or self.mark(order.symbol)
         left = order.remaining(price)
         fill = matching.execute(account, order, min(qty or left, left), price, self.now)

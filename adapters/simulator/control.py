@@ -13,6 +13,7 @@ from adapters.simulator.admission import symbol_named
 from adapters.simulator.answers import BROKER, answer
 from adapters.simulator.broker import Broker
 from adapters.simulator.faults import CATALOGUE, Fault, FaultError
+from adapters.simulator.orders import CANCELED
 from adapters.simulator.sessions import SECOND
 from adapters.simulator.wire import Front
 
@@ -185,7 +186,7 @@ async def post_fill(request: web.Request) -> web.Response:
     asked = msgspec.json.decode(await request.read(), type=FillRequest)
     account = account_named(broker, asked.venue)
     order = account.orders.get(asked.order_id)
-    if order is None or not order.is_open:
-        raise Wrong(f"no open order {asked.order_id!r} at {asked.venue}")
+    if order is None or not (order.is_open or order.status == CANCELED):
+        raise Wrong(f"no order {asked.order_id!r} at {asked.venue} that is open or was canceled")
     fill = broker.fill(account, order, asked.qty, asked.price)
     return answer({"id": fill.id, "qty": render.plain(fill.qty), "price": render.plain(fill.price)})

@@ -4,7 +4,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from typing import Literal
 
 import msgspec
@@ -15,8 +14,8 @@ from console.commands.output import print_json, print_table
 from console.commands.runbooks import all_of, library_of, named
 from console.config import ConfigError
 from console.desk import entries as en
-from console.desk.attested import standings
-from console.desk.cadence import Gate, Holidays, Standing
+from console.desk.attested import DeskCalendar, standings
+from console.desk.cadence import Gate, Standing
 from console.desk.logbook import utc_day
 from console.desk.state import DeskState
 from console.runbooks.kinds import CADENCE, CALENDAR, GATE
@@ -30,17 +29,20 @@ def list_gates(options: argparse.Namespace, clock: Callable[[], int] = time.time
     library = library_of(options.desk)
     gates = all_of(library, GATE)
     cadences = all_of(library, CADENCE)
-    calendar = all_of(library, CALENDAR)[FALLBACK].spec
     today = utc_day(clock())
     in_order = [each.spec for cadence in cadences for each in gates.values() if each.spec.cadence == cadence]
-    stand = standings(_state(options.desk), in_order, today, calendar)
+    state = _state(options.desk)
+    calendar = DeskCalendar.of(state, all_of(library, CALENDAR)[FALLBACK].spec)
+    stand = standings(state, in_order, today, calendar)
     if options.json:
-        _print_json(in_order, stand, today, calendar)
+        gates_told = [_facts(gate, stand[gate.id]) for gate in in_order]
+        knows = calendar.knows(today)
+        print_json({"day": today, "calendar": calendar.name, "calendar_knows": knows, "gates": gates_told})
         return 0
     print_table([_row(gate, stand[gate.id]) for gate in in_order])
     if not calendar.knows(today):
         print(
-            f"andon: the calendar {calendar.id} has no holidays of {today.year}; weekends alone are left out",
+            f"andon: the calendar {calendar.fallback.id} has no holidays of {today.year}; weekends alone are left out",
             file=sys.stderr,
         )
     return 0
@@ -60,24 +62,9 @@ def _row(gate: Gate, at: Standing) -> tuple[str, ...]:
     return (gate.id, f"{state} {at.due or ''}".rstrip(), "blocks" if gate.blocks else "", gate.title, last)
 
 
-def _print_json(gates: list[Gate], stand: dict[str, Standing], today: date, calendar: Holidays) -> None:
-    print_json(
-        {
-            "day": today,
-            "calendar": calendar.id,
-            "calendar_knows": calendar.knows(today),
-            "gates": [
-                {
-                    **msgspec.to_builtins(gate),
-                    "state": stand[gate.id].state,
-                    "green": stand[gate.id].green,
-                    "due": stand[gate.id].due,
-                    "last": msgspec.to_builtins(stand[gate.id].last),
-                }
-                for gate in gates
-            ],
-        }
-    )
+def _facts(gate: Gate, at: Standing) -> dict[str, object]:
+    last = None if at.last is None else msgspec.structs.asdict(at.last)
+    return {**msgspec.to_builtins(gate), "state": at.state, "green": at.green, "due": at.due, "last": last}
 
 
 def attest(options: argparse.Namespace) -> int:
@@ -94,4 +81,4 @@ def _write(options: argparse.Namespace, result: Literal["passed", "failed", "wai
     gate = named(options.id, "gate", all_of(library_of(options.desk), GATE)).spec
     day = options.day or utc_day(time.time_ns())
     entry = en.GateAttested(gate.id, day, result, note, evidence)
-    return write_down(options.desk, entry, lambda session: f"{gate.id} {result} for {day}")
+    return write_down(options, entry, lambda session: f"{gate.id} {result} for {day}")

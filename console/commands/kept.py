@@ -1,9 +1,11 @@
 """The logbook at a terminal: every step is written, and none is lost where that can not be done."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from console.commands.output import print_json
 from console.config import ConfigError, find, glance
 from console.cord.puller import user_name
 from console.desk.entries import AnyEntry, Entry
@@ -47,22 +49,25 @@ class Kept:
         return after(self.logbook, entry, self._actor, self._session.now)
 
 
-def write_down(desk: str | None, entry: AnyEntry, then: Callable[[Session], str]) -> int:
-    """Write one entry and print what `then` says of it; returns 1 where it could not be written. Raises ConfigError
-    where it makes no sense."""
-    with Session(glance(find(desk)).state) as session:
+def write_down(options: argparse.Namespace, entry: AnyEntry, said: Callable[[Session], str]) -> int:
+    """Write one entry and print what is `said` of it; returns 1 where it could not be written. Raises ConfigError where
+    it makes no sense."""
+    with Session(glance(find(options.desk)).state) as session:
         try:
             after(session.state.logbook, entry, user_name(), session.now)
-            warning = session.keep(entry)
+            warning, kept = session.keep(entry), True
         except ValueError as error:
             raise ConfigError(str(error)) from None
         except RuntimeError as error:
-            print(f"andon: NOT KEPT: {error}", file=sys.stderr)
-            return FAILED
-        if warning:
-            print(f"andon: {warning}", file=sys.stderr)
-        print(then(session))
-    return 0
+            warning, kept = f"NOT KEPT: {error}", False
+        if options.json:
+            print_json({"kept": kept, "said": said(session) if kept else "", "warning": warning})
+        else:
+            if warning:
+                print(f"andon: {warning}", file=sys.stderr)
+            if kept:
+                print(said(session))
+    return 0 if kept else FAILED
 
 
 def whole_logbook(folder: Path) -> Logbook:

@@ -69,7 +69,7 @@ def act(options: argparse.Namespace, session: Session, kept: Kept, state: WalkSt
             kept.write(en.SizeLowered(leaf.size, why(walk), leaf.rate, state.id))
             acted, target = Acted(0, size_now(session)), ""
         case Resume() as leaf:
-            acted, target = _resume(options, session, leaf.size)
+            acted, target = _resume(options, leaf.size)
         case _:
             acted, target = Acted(0, f"task {state.id} is open; andon task close {state.id} --note TEXT"), ""
     if acted.code not in (FAILED, WRONG, REFUSED):
@@ -90,7 +90,7 @@ def _pull(options: argparse.Namespace, walk: Walk) -> tuple[Acted, str]:
     return Acted(code, json.loads(told.getvalue() or "null")), "".join(pulls)
 
 
-def _resume(options: argparse.Namespace, session: Session, size: int) -> tuple[Acted, str]:
+def _resume(options: argparse.Namespace, size: int) -> tuple[Acted, str]:
     named = [f"{kind}:{','.join(getattr(options, kind))}" for kind in SCOPES if getattr(options, kind)]
     asked = Asked(
         size=str(size),
@@ -101,7 +101,7 @@ def _resume(options: argparse.Namespace, session: Session, size: int) -> tuple[A
         confirm=options.confirm,
     )
     try:
-        outcome = asked_of(session, asked)
+        outcome = asked_of(options.desk, asked)
     except RuntimeError as error:
         return Acted(FAILED, f"not resumed: {error}"), ""
     if not options.json:

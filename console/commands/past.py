@@ -12,6 +12,7 @@ from console.commands.leaf import command_of
 from console.commands.output import print_json, print_table
 from console.config import ConfigError, find, glance
 from console.desk.logbook import Logbook, RunState, WalkState
+from console.desk.procedure import Mark
 from console.desk.words import count, stamp
 from console.runbooks.page import run_page, walk_page
 from console.strict_yaml import meant
@@ -85,9 +86,9 @@ def walk_facts(state: WalkState, scope: tuple[str, ...] = ("--all",)) -> dict[st
         "version": walk.version,
         "actor": state.actor,
         "at": state.at,
-        "path": [{**msgspec.to_builtins(answer), "ask": question.ask} for answer, question in walk.path],
+        "path": [{**msgspec.structs.asdict(answer), "ask": question.ask} for answer, question in walk.path],
         "here": walk.here,
-        "leaf": msgspec.to_builtins(walk.leaf),
+        "leaf": walk.leaf and {"kind": walk.leaf.kind, **msgspec.structs.asdict(walk.leaf)},
         "command": shlex.join(command_of(walk, scope)),
         "ended": state.ended,
         "ended_by": state.ended_by,
@@ -97,11 +98,15 @@ def walk_facts(state: WalkState, scope: tuple[str, ...] = ("--all",)) -> dict[st
     }
 
 
+def _mark(mark: Mark | None) -> dict[str, object] | None:
+    return None if mark is None else msgspec.structs.asdict(mark)
+
+
 def run_facts(state: RunState) -> dict[str, object]:
     """A run for machines. Steps are numbered from 1 on."""
     run = state.run
     steps = [
-        {"step": number + 1, "do": step.do, "mark": msgspec.to_builtins(run.marks.get(number))}
+        {"step": number + 1, "do": step.do, "mark": _mark(run.marks.get(number))}
         for number, step in enumerate(run.steps)
     ]
     return {

@@ -1,18 +1,16 @@
 """`andon resume` and `andon venue retire`: asked of the guard, which alone proves and carries out."""
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator
 
 import msgspec
 
+from console.commands.ask import NoGuard, ask
 from console.commands.output import print_json, print_table
-from console.config import ConfigError, find, glance
+from console.config import ConfigError
 from console.desk.pull import Scope
 from console.desk.resume import Asked, Judgement, Outcome
 from console.desk.words import share
-from console.session import Session
 
 FAILED = 1
 WRONG = 2
@@ -35,8 +33,7 @@ def resume(options: argparse.Namespace) -> int:
         confirm=options.confirm,
     )
     try:
-        with _guarded(options.desk) as session:
-            outcome = asked_of(session, asked)
+        outcome = asked_of(options.desk, asked)
     except RuntimeError as error:
         print(f"andon resume: {error}", file=sys.stderr)
         return FAILED
@@ -47,10 +44,9 @@ def resume(options: argparse.Namespace) -> int:
     return code_of(outcome)
 
 
-def asked_of(session: Session, asked: Asked) -> Outcome:
-    """What the resume guard says to it. Raises RuntimeError where it was not asked, or did not answer."""
-    answer = session.command("resume", **msgspec.structs.asdict(asked))
-    return msgspec.json.decode(answer, type=Outcome)
+def asked_of(desk: str | None, asked: Asked) -> Outcome:
+    """What the resume guard says. Raises RuntimeError where it was not asked, or did not answer, and ConfigError."""
+    return msgspec.json.decode(ask(desk, "resume", **msgspec.structs.asdict(asked)), type=Outcome)
 
 
 def code_of(outcome: Outcome) -> int:
@@ -58,23 +54,22 @@ def code_of(outcome: Outcome) -> int:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Every proof, and what came out."""
+    """Every proof, and what came of it."""
     if outcome.judgement is not None:
         _lines(outcome.judgement)
     if outcome.resumed:
         print(outcome.said)
+    elif outcome.judgement is None:
+        print(f"andon resume: {outcome.said}", file=sys.stderr)
     else:
-        refused = "REFUSED: " if outcome.judgement else ""
-        print(f"andon resume: {refused}{outcome.said}", file=sys.stderr)
+        ways = "; ".join(f"{proof.id} → {proof.way}" for proof in outcome.judgement.missing)
+        print(f"andon resume: REFUSED, missing: {ways}", file=sys.stderr)
 
 
 def _lines(judgement: Judgement) -> None:
     print(f"resume {', '.join(judgement.pulls) or 'the size'} at {share(judgement.size)}")
     print_table(
-        [
-            ("✓" if proof.holds else "✗", proof.id, proof.said, f"→ {proof.way}" if proof.way else "")
-            for proof in judgement.proofs
-        ],
+        [("✓" if proof.holds else "✗", proof.id, proof.said) for proof in judgement.proofs],
         "  ",
     )
     if judgement.stays:
@@ -85,8 +80,7 @@ def retire(options: argparse.Namespace) -> int:
     """Prints what the guard says; returns 0 where the venue was taken out, 5 where that was refused."""
     try:
         asked = {"venue": options.venue, "reason": options.reason, "confirm": options.confirm}
-        with _guarded(options.desk) as session:
-            print(session.command("retire", **asked))
+        print(ask(options.desk, "retire", **asked))
     except NoGuard as error:
         print(f"andon venue: {error}", file=sys.stderr)
         return FAILED
@@ -94,16 +88,3 @@ def retire(options: argparse.Namespace) -> int:
         print(f"andon venue: REFUSED: {error}", file=sys.stderr)
         return REFUSED
     return 0
-
-
-class NoGuard(RuntimeError):
-    """Nobody is there who could prove anything."""
-
-
-@contextlib.contextmanager
-def _guarded(desk: str | None) -> Iterator[Session]:
-    """A session with the desk's guard. Raises NoGuard."""
-    with Session(glance(find(desk)).state) as session:
-        if session.down:
-            raise NoGuard(f"{session.down}, and only a guard can prove the way back: andon guard")
-        yield session

@@ -13,12 +13,13 @@ from console.config import ConfigError, find, glance
 from console.desk import entries as en
 from console.desk.logbook import RunState, new_id
 from console.desk.procedure import Run
+from console.desk.words import stamp
 from console.runbooks.page import heading, run_page, step_lines
 from console.session import Session
 
 FAILED = 1
-KEYS = "d done, s REASON skip, o REASON done against the evidence, b back, a REASON abort, q leave"
-END_KEYS = "f finish, b back, a REASON abort, q leave"
+KEYS = "d done   s REASON skip   o REASON done against the evidence   b back   a REASON abort   q leave"
+END_KEYS = "f finish   b back   a REASON abort   q leave"
 
 
 def run_procedure(options: argparse.Namespace) -> int:
@@ -66,7 +67,8 @@ def _begun(kept: Kept, options: argparse.Namespace) -> RunState:
     """The run to go on with: the latest that is not over, on the version it began with, or a new one."""
     going = None if options.new else kept.logbook.unfinished_run(options.id)
     if going is not None:
-        print(f"andon: going on with {going.id}, begun by {going.actor}; --new begins anew", file=sys.stderr)
+        began = f"{going.actor} began {stamp(going.at)} with version {going.run.version}"
+        print(f"andon: going on with {going.id}, which {began}; --new begins anew", file=sys.stderr)
         return going
     found = named(options.id, "procedure", runnable_of(options.desk))
     run = new_id(found.id)
@@ -77,13 +79,17 @@ def _begun(kept: Kept, options: argparse.Namespace) -> RunState:
 
 def _ask(kept: Kept, run: str) -> None:
     """Step by step, until the run is over or its user leaves."""
-    shown = ""
+    state = kept.logbook.runs[run]
+    print(f"{state.run.title}\n{run} · version {state.run.version}\n\n  {KEYS}")
+    section, shown = "", -1
     while not (state := kept.logbook.runs[run]).ended:
         here = state.run.here
-        if here is not None:
-            shown = _show(state.run, here, shown)
+        if here is None:
+            print(f"\nevery step was gone through\n\n  {END_KEYS}")
+        elif here != shown:
+            section, shown = _show(state.run, here, section), here
         try:
-            told = input(f"[{END_KEYS if here is None else KEYS}] ").strip()
+            told = input("> ").strip()
         except EOFError:
             return
         word, _, rest = told.partition(" ")

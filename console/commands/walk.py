@@ -14,15 +14,15 @@ from console.config import ConfigError, find, glance
 from console.desk import entries as en
 from console.desk.logbook import WalkState, new_id
 from console.desk.tree import Tree, Walk
-from console.desk.words import clock
+from console.desk.words import stamp
 from console.runbooks.kinds import TREE
 from console.runbooks.page import leaf_lines, question_lines, walk_page
 from console.session import Session
 
 FAILED = 1
 ANSWERS = {"yes": True, "y": True, "no": False, "n": False}
-KEYS = "y yes, n no, b back, q leave; words behind y and n are kept as a note"
-LEAF_KEYS = "a do it, b back, q leave"
+KEYS = "y yes   n no   b back   q leave   (words behind y and n are kept as a note)"
+LEAF_KEYS = "a do it   b back   q leave"
 
 
 def walk_tree(options: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def _begun(kept: Kept, options: argparse.Namespace, *, anew: bool) -> WalkState:
     """The walk to go on with: the latest that is not over, on the version it began with, or a new one."""
     going = None if anew else kept.logbook.unfinished_walk(options.id)
     if going is not None:
-        began = f"{going.actor} began at {clock(going.at)}Z with version {going.walk.version}"
+        began = f"{going.actor} began {stamp(going.at)} with version {going.walk.version}"
         print(f"andon: going on with {going.id}, which {began}; --new begins anew", file=sys.stderr)
         return going
     if options.abort:
@@ -105,11 +105,15 @@ class _Walker:
 
     def ask(self) -> None:
         """Question by question, until the user leaves or wants the leaf done."""
+        tree, shown = self.walk.tree, ""
+        print(f"{tree.title}\n{self.id} · version {self.walk.version}")
         while not self.wants_act:
-            print("\n" + "\n".join(_here(self.walk)))
-            keys = KEYS if self.walk.leaf is None else LEAF_KEYS
+            if self.walk.here != shown:
+                shown = self.walk.here
+                print("\n" + "\n".join(_here(self.walk)))
+                print(f"\n  {KEYS if self.walk.leaf is None else LEAF_KEYS}")
             try:
-                told = input(f"[{keys}] ").strip()
+                told = input("> ").strip()
             except EOFError:
                 return
             word, _, rest = told.partition(" ")

@@ -102,12 +102,13 @@ class Closes:
         for close in self._by_symbol.values():
             close.again_at = 0.0
 
-    def inherit(self, sent: dict[str, str], own: set[str], now: float) -> None:
+    def inherit(self, sent: dict[str, str], own: set[str], given_up: float) -> None:
         """After a restart: the closes that the hand before sent (symbol to signed quantity) are in doubt until they had
-        time to show, and the orders it knew to be its own (`own`) are ours."""
+        time to show, and the orders it knew to be its own (`own`) are ours. `given_up` (monotonic s) is when that hand
+        would have ceased to wait for an answer, at the latest."""
         self._own |= own
         for symbol, qty in sent.items():
-            self._by_symbol.setdefault(symbol, Close(Decimal(qty), now))
+            self._by_symbol.setdefault(symbol, Close(Decimal(qty), given_up))
 
     def _resolve(self, symbol: str, close: Close, look: Look, settled: bool) -> None:
         known = (row for row in look.open if row.id in self._own and _same(row.symbol, symbol))  # an inherited one

@@ -84,6 +84,7 @@ class Executor:
         self._workers: dict[str, VenueWorker] = {}
         self._pulls: set[str] = set()
         self._latching: dict[str, float] = {}
+        self._latch_word = threading.Lock()  # so that "late" is never said after "done"
         self._latch_threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._quiet = plan.quiet
@@ -184,9 +185,10 @@ class Executor:
         self._lock.beat()
         late = [pull for pull, since in list(self._latching.items()) if time.monotonic() - since > LATCH_LATE]
         for pull in late:
-            if self._latching.pop(pull, None) is not None:
-                error = f"cord.latch: the disk does not answer for {LATCH_LATE:g} s"
-                self._latch_told(pull, error, "gate.json lapses within 5 s, unless the guard can renew it")
+            with self._latch_word:
+                if self._latching.pop(pull, None) is not None:
+                    error = f"cord.latch: the disk does not answer for {LATCH_LATE:g} s"
+                    self._latch_told(pull, error, "gate.json lapses within 5 s, unless the guard can renew it")
 
     def _begin_latch(self, request: PullRequest) -> None:
         self._pulls.add(request.id)
@@ -206,8 +208,9 @@ class Executor:
             "spares": request.spares,
         }
         error, fallback = set_latch(self.plan.folder, **entry)
-        self._latching.pop(request.id, None)
-        self._latch_told(request.id, error, fallback)
+        with self._latch_word:
+            self._latching.pop(request.id, None)
+            self._latch_told(request.id, error, fallback)
         while error and not self._stopping.wait(LATCH_AGAIN) and request.id in self._pulls:
             with contextlib.suppress(OSError):
                 write_latch(self.plan.folder, **entry)

@@ -15,6 +15,11 @@ KNOWN_WAITS = 0.25
 Address = tuple[Any, ...]  # (family, kind, protocol, canonical name, address) as getaddrinfo gives it
 
 
+def _plain(host: str) -> str | bytes:
+    """As bytes where it is ASCII: for text the interpreter loads a codec of milliseconds, at the first name of all."""
+    return host.encode() if host.isascii() else host
+
+
 class _Lookup(threading.Thread):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(name=f"lookup-{host}", daemon=True)
@@ -24,7 +29,8 @@ class _Lookup(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.found = socket.getaddrinfo(*self._asked, type=socket.SOCK_STREAM)
+            host, port = self._asked
+            self.found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             self.error = error if isinstance(error, OSError) else OSError(str(error))
 
@@ -38,7 +44,7 @@ def addresses(host: str, port: int, deadline: float) -> list[Address]:
     """At least one, before `deadline` (monotonic seconds). Raises OSError; TimeoutError where nobody answered in time
     and nothing is remembered."""
     try:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+        return list(socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except OSError:
         lookup = _lookup(host, port)
     remembered = _known.get((host, port))

@@ -89,8 +89,8 @@ class VenueWorker(threading.Thread):
 
     def fire(self) -> Wire | None:
         """Send the bulk cancel on the warm connection, now, in the caller's thread. Returns the connection to be given
-        to `add`, None where there was none that stood."""
-        wire = self._swap_warm(None) if self.hand.cancel_all_bytes else None
+        to `add`, None where there was none that stood or the bytes would do harm."""
+        wire = self._swap_warm(None) if self.hand.cancel_all_bytes and not self._bulk_takes_closes else None
         return wire if wire is not None and wire.send_now(self.hand.cancel_all_bytes) else None
 
     def add(self, task: Task, fired: tuple[Wire, int] | None = None) -> None:
@@ -102,7 +102,7 @@ class VenueWorker(threading.Thread):
     def inherit(self, sent: dict[str, str], own: set[str], *, lifted: bool) -> None:
         """Before the task is added: closes of a hand that ended (see `Closes.inherit`), and whether it had lifted a
         suspension for them."""
-        self._closes.inherit(sent, own, time.monotonic())
+        self._closes.inherit(sent, own, time.monotonic() + self.hand.venue.timeout)
         self._lifted = self._lifted or lifted
 
     def drop(self, pulls: frozenset[str]) -> threading.Event:
@@ -221,10 +221,11 @@ class VenueWorker(threading.Thread):
     def _begin(self, task: Task, fired: tuple[Wire, int] | None) -> bool:
         """Take on a pull and hear what became of its bulk cancel. Returns whether that has (still, or again) to be
         sent."""
+        harmful = fired is None and self._bulk_takes_closes
         self._tasks[task.request.id] = task
         self._pause = QUICKEST
         self._bulk_attempts, self._bulk_told = 0, ()
-        if task.adopted or not (task.in_bulk and self.hand.can("cancel_all")):
+        if task.adopted or harmful or not (task.in_bulk and self.hand.can("cancel_all")):
             return False
         if self._held:
             self._lose_sight("does not answer: it asked to wait")
@@ -290,6 +291,12 @@ class VenueWorker(threading.Thread):
             before, quiet_before = task.shown, task.quiet_from
             task.blind(why)
             self._tell(task, before, quiet_before)
+
+    @property
+    def _bulk_takes_closes(self) -> bool:
+        """Whether everything here is being cancelled already, and one more bulk cancel would take nothing along but our
+        own closes, which would then have to be sent again."""
+        return self._closes.under_way and any(task.in_bulk for task in list(self._tasks.values()))
 
     @property
     def _may_bulk(self) -> bool:

@@ -3,10 +3,41 @@
 from collections.abc import Iterable
 from datetime import date
 
-from console.desk.cadence import Attestation, Calendar, Gate, Standing, standing
+from console.desk.base import Plain
+from console.desk.cadence import Attestation, Calendar, Gate, Holidays, Standing, standing
 from console.desk.drill import KILL_SWITCH
+from console.desk.events import CalendarRead
 from console.desk.logbook import utc_day
 from console.desk.state import DeskState, DrillState
+
+
+class DeskCalendar(Plain, frozen=True):
+    """Which days are sessions of a desk: those of any of its venues, by what each of them says. Days of which none has
+    said anything are left to the `fallback`."""
+
+    told: tuple[CalendarRead, ...]
+    fallback: Holidays
+
+    @classmethod
+    def of(cls, state: DeskState, fallback: Holidays) -> "DeskCalendar":
+        told = (row.calendar for row in state.venues.values() if row.calendar is not None and not row.retired)
+        return cls(tuple(told), fallback)
+
+    @property
+    def name(self) -> str:
+        """Whose calendar it is."""
+        return ", ".join(each.venue for each in self.told) or self.fallback.id
+
+    def knows(self, day: date) -> bool:
+        return bool(self._covering(day)) or self.fallback.knows(day)
+
+    def is_session(self, day: date) -> bool:
+        covering = self._covering(day)
+        return any(day in each.sessions for each in covering) if covering else self.fallback.is_session(day)
+
+    def _covering(self, day: date) -> tuple[CalendarRead, ...]:
+        return tuple(each for each in self.told if each.first <= day <= each.last)
+
 
 DRILLED = {"PRE-LAUNCH P1": KILL_SWITCH}
 """Gates that a drill attests by itself: it is what the gate asks for, and its report the evidence."""

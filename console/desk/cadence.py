@@ -162,6 +162,12 @@ def standing(gate: Gate, last: Attestation | None, *, since: date, today: date, 
     return Standing(State.OVERDUE if today > due else State.DUE, due, last)
 
 
+def quarters_around(day: date) -> tuple[date, date]:
+    """The first day of the quarter before the one that `day` lies in, and the last day of the quarter after it."""
+    first = _first_day("QUARTERLY", day)
+    return _first_day("QUARTERLY", first - DAY), _after("QUARTERLY", _after("QUARTERLY", first)) - DAY
+
+
 def due_in_period(cadence: CadenceId, day: date, calendar: Calendar) -> date:
     """The last session of the period that `day` lies in; of a period without any (a week of holidays), of the next one
     that has some. PRE-LAUNCH is due on the day itself."""

@@ -6,6 +6,7 @@ never journaled, and carry `seq` 0. Quantities, prices and money are Decimal (st
 nanoseconds since the epoch; durations name their unit.
 """
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -153,6 +154,15 @@ class SessionChanged(Event, frozen=True, tag="session_changed"):
     next_change: int = 0
 
 
+class CalendarRead(Event, frozen=True, tag="calendar_read"):
+    """The venue's own calendar has `sessions` on these days from `first` to `last`, and on no other of them."""
+
+    venue: str
+    first: date
+    last: date
+    sessions: tuple[date, ...]
+
+
 class MonitorChanged(Event, frozen=True, tag="monitor_changed"):
     """A monitor changed its state: ok, pending, firing, unknown or closed."""
 
@@ -238,6 +248,24 @@ class Pulled(Event, frozen=True, tag="pulled"):
     made: int = 0
     keep_protective: bool = False
     own_only: bool = False
+
+
+class TriggerFired(Event, frozen=True, tag="trigger_fired"):
+    """A trigger pulled the cord: for which `subject` (a venue, empty for the desk), and what it saw."""
+
+    pull: str
+    trigger: str
+    subject: str
+    text: str
+
+
+class TriggerTurned(Event, frozen=True, tag="trigger_turned"):
+    """What made a trigger pull is under its threshold now, or is not any more; what nobody knows is not clear."""
+
+    trigger: str
+    subject: str
+    clear: bool
+    text: str
 
 
 class PullReason(Event, frozen=True, tag="pull_reason"):
@@ -346,6 +374,64 @@ class Resumed(Event, frozen=True, tag="resumed"):
     checked: str = ""
 
 
+class Change(Plain, frozen=True):
+    """What one strategy's book is given: signed `qty` of `symbol` at `price`, for these `executions`, the oldest of
+    which happened `at` (none where no fill explains it). `held` is what the book holds before."""
+
+    strategy: str
+    symbol: str
+    held: Decimal
+    qty: Decimal
+    price: Decimal
+    executions: tuple[str, ...] = ()
+    at: int = 0
+
+    @property
+    def leaves(self) -> Decimal:
+        return self.held + self.qty
+
+
+class Adjustment(Plain, frozen=True):
+    """One confirmed difference: both sides as they were read after the confirm, the broker's first, and what becomes of
+    the book. `subject` is a symbol or an order id, `because` what explains it. `ended` are orders that come off the
+    book as working, `set_aside` those that nobody knows the fate of any more; both say whose as `strategy order`."""
+
+    kind: str
+    subject: str
+    broker: str
+    book: str
+    because: str
+    changes: tuple[Change, ...] = ()
+    ended: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+class BookAdjusting(Event, frozen=True, tag="book_adjusting"):
+    """Strategies' books are about to be brought to broker truth. On disk before any host is asked."""
+
+    id: str
+    venue: str
+    rows: tuple[Adjustment, ...]
+
+    @property
+    def strategies(self) -> frozenset[str]:
+        """Whose books are concerned."""
+        changed = {change.strategy for row in self.rows for change in row.changes}
+        return frozenset(
+            changed | {owned.partition(" ")[0] for row in self.rows for owned in (*row.ended, *row.set_aside)}
+        )
+
+
+class BookAdjusted(Event, frozen=True, tag="book_adjusted"):
+    """What one strategy's host answered to an adjustment: `outcome` is acked, refused or ambiguous."""
+
+    id: str
+    venue: str
+    strategy: str
+    outcome: str
+    detail: str = ""
+
+
 class VenueRetired(Event, frozen=True, tag="venue_retired"):
     """A venue that is gone for good: it proves nothing any more, and is asked for no proof."""
 
@@ -434,13 +520,16 @@ class OrdersRead(Sample, frozen=True, tag="orders_read"):
 
 
 class BookRead(Sample, frozen=True, tag="book_read"):
-    """What a strategy believes it holds and has working."""
+    """What a strategy believes it holds and has working. `adjusts` where its host lets the book be put right;
+    `set_aside` are orders whose fate nobody knows any more, and which the book does not count as working."""
 
     strategy: str
     positions: tuple[Position, ...]
     order_ids: tuple[str, ...]
     as_of: int
     unknown: str = ""
+    adjusts: bool = False
+    set_aside: tuple[str, ...] = ()
 
 
 class StrategySampled(Sample, frozen=True, tag="strategy_sampled"):
@@ -479,6 +568,7 @@ AnyEvent = (
     | VenueChanged
     | DeadManChanged
     | SessionChanged
+    | CalendarRead
     | MonitorChanged
     | StrategyChanged
     | GateChanged
@@ -486,6 +576,8 @@ AnyEvent = (
     | Refused
     | TelemetryKept
     | Pulled
+    | TriggerFired
+    | TriggerTurned
     | PullReason
     | PullDropped
     | LatchSet
@@ -495,6 +587,8 @@ AnyEvent = (
     | VenueVerdict
     | EvidenceTaken
     | Resumed
+    | BookAdjusting
+    | BookAdjusted
     | VenueRetired
     | DrillDone
     | entries.AnyEntry

@@ -30,6 +30,9 @@ def next_steps(moment: Moment, comparison: Comparison) -> tuple[Step, ...]:
 def _guard(moment: Moment, comparison: Comparison) -> Iterator[Step]:
     if moment.down:
         yield Step(tone="bad", what="Start the guard", why=f"nobody watches ({moment.down})", key="g")
+        return
+    for trouble in moment.state.trouble:
+        yield Step(tone="warn", what="See to the desk’s files", why=trouble, key="")
 
 
 def _pulls(moment: Moment, comparison: Comparison) -> Iterator[Step]:
@@ -125,7 +128,7 @@ def _strategies(moment: Moment, comparison: Comparison) -> Iterator[Step]:
 def _book(moment: Moment, comparison: Comparison) -> Iterator[Step]:
     found = count(comparison.differences, "difference")
     if comparison.differences and _closed_by_the_cord(moment, comparison):
-        yield Step(tone="warn", what="The cord’s closes: bring the book to it", why=f"{found} from K 4", key="2")
+        yield Step(tone="warn", what="The cord’s closes: bring the book to it", why=f"{found} from K 4", key="a")
     elif comparison.differences:
         yield Step(tone="bad", what=f"Explain {found}, book against broker", key="2")
 

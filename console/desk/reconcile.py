@@ -22,7 +22,8 @@ EXACT = Context(prec=200, traps=[])
 
 
 class Break(StrEnum):
-    """What a comparison found. The first three are no difference; the rest are the desk's words for one."""
+    """What a comparison found. The first three are no difference; the rest are the desk's words for one. The last
+    three are what a difference turns out to be once fills and orders were asked for (console.desk.adjust)."""
 
     EQUAL = "EQUAL"
     IN_FLIGHT = "IN_FLIGHT"
@@ -32,10 +33,32 @@ class Break(StrEnum):
     SIDE_MISMATCH = "SIDE_MISMATCH"
     QTY_BREAK = "QTY_BREAK"
     ORPHAN_ORDER = "ORPHAN_ORDER"
+    UNREPORTED_FILL = "UNREPORTED_FILL"
+    PHANTOM_FILL = "PHANTOM_FILL"
+    STALE_PENDING = "STALE_PENDING"
 
     @property
     def differs(self) -> bool:
         return self not in (Break.EQUAL, Break.IN_FLIGHT, Break.UNKNOWN)
+
+    @property
+    def says(self) -> str:
+        return _BREAK_SAYS[self]
+
+
+_BREAK_SAYS = {
+    Break.EQUAL: "equal",
+    Break.IN_FLIGHT: "younger than 5 s, perhaps only settling",
+    Break.UNKNOWN: "a side could not be read",
+    Break.MISSING_AT_BROKER: "the book has it, the broker does not",
+    Break.MISSING_IN_BOOK: "the broker has it, no book does",
+    Break.SIDE_MISMATCH: "long on one side, short on the other",
+    Break.QTY_BREAK: "quantities differ, and no fill explains it",
+    Break.ORPHAN_ORDER: "an open order that nobody here sent",
+    Break.UNREPORTED_FILL: "filled at the broker, in no book",
+    Break.PHANTOM_FILL: "in a book, not filled at the broker",
+    Break.STALE_PENDING: "working in the book, forgotten at the broker",
+}
 
 
 class ComparedPosition(Plain, frozen=True):

@@ -10,11 +10,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 from console.desk.events import Plain
-from console.desk.pull import Scope, Verdict
+from console.desk.pull import Level, Scope, Verdict
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState, PullState, VenueState, covers_nameless
 from console.desk.timeline import some
-from console.desk.words import age, amount, clock, count, share
+from console.desk.words import SECOND, age, amount, clock, count, share, short
 
 REDUCED = Decimal("0.25")
 SIZES = ("25", "100", "former")
@@ -171,7 +171,7 @@ def judge(state: DeskState, asked: Asked, seen: Seen) -> Judgement:
     venues = venues_of(state, pulls)
     proofs = (
         _cause(asked),
-        *_green(state, asked, seen, venues),
+        *_green(state, asked, seen, pulls, venues),
         *(_verdict(state, pulls) if pulls else ()),
         _book(pulls, seen, venues),
         _limits(state, pulls, seen),
@@ -200,22 +200,51 @@ def _cause(asked: Asked) -> Proof:
     return proof(True, f"{cause}: “{asked.text.strip()}”{checked}")
 
 
-def _green(state: DeskState, asked: Asked, seen: Seen, venues: tuple[VenueState, ...]) -> Iterator[Proof]:
+def _by_trigger(state: DeskState, pulls: tuple[PullState, ...]) -> bool:
+    """Whether triggers alone paused entries: what stopped the desk is then seen to end by what saw it begin."""
+    return bool(pulls) and all(pull.level is Level.L1 and pull.id in state.fired for pull in pulls)
+
+
+def _clear(state: DeskState, seen: Seen, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
+    """For an L1 that a trigger set: the trigger has been clear without a gap for long enough, as this guard saw it."""
+    needs = state.green_seconds * SECOND
+    label = f"clear for {age(needs)}"
+    fired = {(row.trigger, row.subject): row for row in (state.fired[pull.id] for pull in pulls)}
+    for row in fired.values():
+        name = f"trigger {row.trigger} {row.subject}".rstrip()
+        left = needs - max(0, seen.now - row.clear_since)
+        if not row.clear_since:
+            said = f"{name} is not clear: {row.text}"
+            yield Proof("clear", label, False, said, "wait, or find what is yours: --cause own-fix", "c")
+        elif left > 0:
+            said = f"{name} has been clear since {clock(row.clear_since)}Z; {age(left)} to go"
+            yield Proof("clear", label, False, said, "wait: this guard has to see all of it")
+        else:
+            yield Proof("clear", label, True, f"{name} has been clear since {clock(row.clear_since)}Z")
+
+
+def _green(
+    state: DeskState, asked: Asked, seen: Seen, pulls: tuple[PullState, ...], venues: tuple[VenueState, ...]
+) -> Iterator[Proof]:
     """For an external cause: the venues have answered without a gap for long enough, as far as this guard has seen."""
     if asked.cause != Cause.EXTERNAL:
         return
-    needs = state.green_seconds * 1_000_000_000
+    if _by_trigger(state, pulls):
+        yield from _clear(state, seen, pulls)
+        return
+    needs = state.green_seconds * SECOND
     label = f"green for {age(needs)}"
     silent = [row.info.name for row in venues if not row.green_since]
     if silent:
         said = f"{some(tuple(silent))} {'does' if len(silent) == 1 else 'do'} not answer"
-        yield Proof("green", label, False, said, "andon status", "1")
+        way = f"wait for it; gone for good: andon venue retire {silent[0]}"
+        yield Proof("green", label, False, said, way)
         return
     since = max((row.green_since for row in venues), default=0)
     gone = max(0, seen.now - since)
     if gone < needs:
         said = f"every venue has answered since {clock(since)}Z; {age(needs - gone)} to go"
-        yield Proof("green", label, False, said, "andon status", "1")
+        yield Proof("green", label, False, said, "wait: this guard has to see all of it")
     else:
         yield Proof(
             "green", label, True, f"every venue has answered since {clock(since)}Z" if venues else "no venue left"
@@ -232,7 +261,7 @@ def _verdict(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
         if row.verdict is not Verdict.VERIFIED or pending
     ]
     unasked = [pull.id for pull in pulls if not pull.venues]
-    open_ones += [f"pull {name}: no venue has been asked" for name in unasked]
+    open_ones += [f"pull {name}: no venue has been asked; pull again (K)" for name in unasked]
     retired = sorted({row.venue for pull in pulls for row in pull.venues.values() if row.retired})
     without = f" ({', '.join(retired)} retired)" if retired else ""
     if open_ones:
@@ -246,28 +275,34 @@ def _verdict(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]:
 def _book(pulls: tuple[PullState, ...], seen: Seen, venues: tuple[VenueState, ...]) -> Proof:
     """BOOK = BROKER wherever something is resumed, by a comparison that began after the halt."""
 
-    def proof(holds: bool, said: str) -> Proof:
-        return Proof("book", "book = broker", holds, said, "" if holds else "andon book", "" if holds else "2")
+    def proof(holds: bool, said: str, way: str = "", key: str = "") -> Proof:
+        return Proof("book", "book = broker", holds, said, way, key)
 
     if any(seen.began <= pull.at for pull in pulls):
-        return proof(False, "no comparison has begun since the halt")
+        return proof(False, "the venues were read before the halt", "ask again")
     compared = {venue.venue: venue for venue in seen.comparison.venues}
-    wrong = []
+    unread, wrong = [], []
     for row in venues:
         venue = compared.get(row.info.name)
         if venue is None:
-            wrong.append(f"{row.info.name} was not compared")
+            unread.append(f"{row.info.name} was not compared")
         elif venue.unknown:
-            wrong.append(f"{row.info.name}: {', '.join(venue.unknown)}")
+            unread.append(f"{row.info.name}: {', '.join(venue.unknown)}")
         else:
             wrong += [
-                f"{row.info.name}: {held.symbol} {held.kind}, book {amount(held.book)}, broker {amount(held.broker)}"
+                f"{row.info.name} {held.symbol} broker {amount(held.broker)} book {amount(held.book)}"
                 for held in venue.positions
                 if held.difference
             ]
-            wrong += [f"{row.info.name}: order {order.id} {order.kind}" for order in venue.orders if order.since]
+            wrong += [
+                f"{row.info.name} order {short(order.id, 12)} {order.kind.says}"
+                for order in venue.orders
+                if order.since
+            ]
+    if unread:
+        return proof(False, some(tuple(unread)), "andon book", "2")
     if wrong:
-        return proof(False, some(tuple(wrong)))
+        return proof(False, some(tuple(wrong), 2), "andon book adjust", "a")
     names = ", ".join(row.info.name for row in venues) or "no venue is left to compare"
     return proof(True, f"{names}, read at {clock(seen.began)}Z, after the halt")
 
@@ -283,13 +318,14 @@ def _limits(state: DeskState, pulls: tuple[PullState, ...], seen: Seen) -> Proof
     if not now or "" in before:
         return proof(False, "the limits in force at the pull are not recorded", "andon journal verify")
     if before != {now}:
-        return proof(
-            False, "the limits in force differ from those at the pull", "put them back in desk.yaml, restart the guard"
-        )
+        said = f"the limits in force since {clock(state.limits[-1].ts)}Z are not those at the pull"
+        return proof(False, said, "put the section limits: back as it was, then restart the guard")
     if seen.limits_unknown:
         return proof(False, seen.limits_unknown, "andon check")
     if seen.limits != now:
-        return proof(False, "desk.yaml holds other limits than those in force", "put them back in desk.yaml")
+        return proof(
+            False, "desk.yaml holds other limits than those in force", "put the section limits: back as it was"
+        )
     return proof(True, f"as they were at the pull ({now[:8]})" if pulls else f"as they were ({now[:8]})")
 
 
@@ -300,9 +336,10 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if asked.size not in SIZES:
         return proof(False, f"{asked.size!r} is no size", f"--size {'|'.join(SIZES)}", "s")
     if asked.size == "former":
-        if asked.cause != Cause.MISTAKEN:
-            return proof(False, "the former size is for a mistaken pull alone", "--size 25", "s")
-        return proof(True, f"back to {share(state.size)}, as before the pull")
+        if asked.cause == Cause.MISTAKEN or (asked.cause == Cause.EXTERNAL and _by_trigger(state, pulls)):
+            return proof(True, f"back to {share(state.size)}, as before the pull")
+        said = "former is for a mistaken pull, or a trigger’s L1 whose cause was external"
+        return proof(False, said, "--size 25", "s")
     if asked.size == "25":
         return proof(True, f"{share(wanted_size(state, asked))} for one full session")
     if pulls or state.pulls:
@@ -312,7 +349,7 @@ def _size(state: DeskState, asked: Asked, pulls: tuple[PullState, ...]) -> Proof
     if short:
         since = f" since {clock(state.size_since)}Z" if state.size_since else ""
         said = f"no full session without a pull{since} on {some(tuple(short))}"
-        return proof(False, said, "wait for the session's close")
+        return proof(False, said, "wait for the close of a session that was watched from its open")
     return proof(True, "a full session without a pull on every venue")
 
 
@@ -321,15 +358,15 @@ def _nameless(state: DeskState, pulls: tuple[PullState, ...]) -> Iterator[Proof]
     if not state.nameless:
         return
     if any(covers_nameless(pull, state.nameless_at) for pull in pulls):
-        yield Proof("halt", "every halt has a name", True, f"the whole desk was stopped after: {state.nameless}")
+        yield Proof("halt", "halt has a name", True, f"the whole desk was stopped after: {state.nameless}")
     else:
-        said = f"{state.nameless}; a stop of the whole desk covers it"
-        yield Proof("halt", "every halt has a name", False, said, "andon kill --all, then resume that pull", "K")
+        said = f"stop the whole desk, which covers it: {state.nameless}"
+        yield Proof("halt", "halt has a name", False, said, "andon kill --all, then resume that pull", "K")
 
 
 def _journal(seen: Seen) -> Iterator[Proof]:
     if seen.journal:
-        yield Proof("journal", "journal takes records", False, seen.journal, "andon info")
+        yield Proof("journal", "journal is written", False, seen.journal, "free the disk that andon info names")
 
 
 def _name(state: DeskState, asked: Asked) -> Proof:

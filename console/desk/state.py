@@ -23,13 +23,15 @@ TIMELINE_KEPT = 1000
 CURVE_POINTS = 60
 EXCHANGES_KEPT = 24
 DRILLS_KEPT = 50
+ADJUSTMENTS_KEPT = 20
 
 
 class VenueState(Plain, frozen=True):
     """What is known of one venue. Every `*_as_of` is the time of the last *successful* read, 0 for never; the
     `*_unknown` beside it says why the latest one failed, and is empty while it succeeds. `retired` is why the venue was
     taken out, `silent_at` the last heartbeat without an answer. `full_sessions` were watched from open to close since
-    the last pull or resume; `session_from` is when the running one was seen to open, 0 where it was not."""
+    the last pull or resume; `session_from` is when the running one was seen to open, 0 where it was not. `calendar` is
+    the venue's own, as far as it was read."""
 
     info: ev.VenueInfo
     answers: bool | None = None
@@ -57,6 +59,7 @@ class VenueState(Plain, frozen=True):
     silent_at: int = 0
     session_from: int = 0
     full_sessions: int = 0
+    calendar: ev.CalendarRead | None = None
 
     @property
     def green_since(self) -> int:
@@ -185,6 +188,16 @@ class PullState(Plain, frozen=True):
         return max(times) if times and all(times) else 0
 
 
+class FiredState(Plain, frozen=True):
+    """What a trigger pulled for. `clear_since` is since when this guard has seen it under its threshold without a gap,
+    0 while it does not; `text` is what was seen last."""
+
+    trigger: str
+    subject: str
+    text: str
+    clear_since: int = 0
+
+
 class DrillState(Plain, frozen=True):
     """A drill that was done, when (UTC ns), and by whom."""
 
@@ -210,14 +223,24 @@ class Size(Plain, frozen=True):
         return Size(size, rate, f"lowered to {event.size_pct} %: {event.reason}")
 
 
+class AdjustmentState(Plain, frozen=True):
+    """Books that somebody had brought to broker truth, and when (UTC ns). `answers` are the hosts' by strategy; one
+    that is missing was not heard, and the comparison tells."""
+
+    at: int
+    actor: str
+    asked: ev.BookAdjusting
+    answers: dict[str, ev.BookAdjusted] = {}
+
+
 class DeskState(Plain, frozen=True):
     """Everything known about a desk at one moment. Dicts keep the order of desk.yaml.
 
-    `since` is when it was first described. `pulls` are those that stand, `resumed` those that were cleared, and when.
-    `size` is the share of the normal size that the desk may trade where no pull says less, `rate` that of its normal
-    order rate, `size_because` why they are less than all and `size_since` since when they are what they are. `limits`
-    are those that were ever in force, `suspended` the venues and `disabled` the strategies that the cord stopped by
-    their own means. `nameless` see GateChanged."""
+    `since` is when it was first described. `pulls` are those that stand, `resumed` those that were cleared, and when;
+    `fired` says by pull why a trigger made it. `size` is the share of the normal size that the desk may trade where no
+    pull says less, `rate` that of its normal order rate, `size_because` why they are less than all and `size_since`
+    since when they are what they are. `limits` are those that were ever in force, `suspended` the venues and `disabled`
+    the strategies that the cord stopped by their own means. `nameless` see GateChanged."""
 
     name: str = ""
     mode: str = ""
@@ -230,6 +253,7 @@ class DeskState(Plain, frozen=True):
     gate: ev.GateChanged | None = None
     pulls: dict[str, PullState] = {}
     resumed: dict[str, int] = {}
+    fired: dict[str, FiredState] = {}
     size: Decimal = Decimal(1)
     rate: Decimal = Decimal(1)
     size_because: str = ""
@@ -244,6 +268,7 @@ class DeskState(Plain, frozen=True):
     netted: bool = True
     drills: tuple[DrillState, ...] = ()
     logbook: Logbook = Logbook()
+    adjustments: tuple[AdjustmentState, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
     guard_started: int = 0
@@ -358,7 +383,8 @@ def _described(state: DeskState, record: Record, event: ev.DeskDescribed) -> Des
 
 
 def _guard_started(state: DeskState, record: Record, event: ev.GuardStarted) -> DeskState:
-    """What went on before, nobody watched: no venue is green since earlier, no running session was seen whole."""
+    """What went on before, nobody watched: no venue is green and no trigger clear since earlier, no running session was
+    seen whole."""
     changed: DeskState = _with(
         state,
         guard_version=event.version,
@@ -366,6 +392,7 @@ def _guard_started(state: DeskState, record: Record, event: ev.GuardStarted) -> 
         guard_beat=record.ts,
         guard_stopped="",
         venues={name: _with(row, answers_since=record.ts, session_from=0) for name, row in state.venues.items()},
+        fired={name: _with(row, clear_since=0) for name, row in state.fired.items()},
     )
     return changed
 
@@ -394,6 +421,10 @@ def _session_changed(state: DeskState, record: Record, event: ev.SessionChanged)
     elif not event.open and row.open:
         changes |= {"session_from": 0, "full_sessions": row.full_sessions + bool(row.session_from)}
     return _venue(state, event.venue, **changes)
+
+
+def _calendar_read(state: DeskState, record: Record, event: ev.CalendarRead) -> DeskState:
+    return _venue(state, event.venue, calendar=event)
 
 
 def _monitor_changed(state: DeskState, record: Record, event: ev.MonitorChanged) -> DeskState:
@@ -504,6 +535,7 @@ def _resumed(state: DeskState, record: Record, event: ev.Resumed) -> DeskState:
         state,
         pulls={name: pull for name, pull in state.pulls.items() if name not in event.pulls},
         resumed={**state.resumed, **dict.fromkeys(event.pulls, record.ts)},
+        fired={name: row for name, row in state.fired.items() if name not in event.pulls},
         size=event.size,
         rate=event.size,
         size_because=f"resumed at {share(event.size)}" if event.size < 1 else "",
@@ -518,6 +550,21 @@ def covers_nameless(pull: PullState, since: int) -> bool:
     """Whether what this pull proves holds for a halt that no pull tells of, and that was first seen at `since`: the
     whole desk was stopped after it."""
     return pull.scope == "desk" and pull.level.cancels and pull.at >= since
+
+
+def _book_adjusting(state: DeskState, record: Record, event: ev.BookAdjusting) -> DeskState:
+    made = AdjustmentState(at=record.ts, actor=record.actor, asked=event)
+    changed: DeskState = _with(state, adjustments=(*state.adjustments, made)[-ADJUSTMENTS_KEPT:])
+    return changed
+
+
+def _book_adjusted(state: DeskState, record: Record, event: ev.BookAdjusted) -> DeskState:
+    told = tuple(
+        _with(made, answers={**made.answers, event.strategy: event}) if made.asked.id == event.id else made
+        for made in state.adjustments
+    )
+    changed: DeskState = _with(state, adjustments=told)
+    return changed
 
 
 def _venue_retired(state: DeskState, record: Record, event: ev.VenueRetired) -> DeskState:
@@ -540,6 +587,26 @@ def _strategy_changed(state: DeskState, record: Record, event: ev.StrategyChange
 
 def _pull_field(state: DeskState, pull: str, **changes: Any) -> DeskState:
     changed: DeskState = _with(state, pulls=_in(state.pulls, pull, **changes))
+    return changed
+
+
+def _trigger_fired(state: DeskState, record: Record, event: ev.TriggerFired) -> DeskState:
+    if event.pull in state.resumed:
+        return state
+    row = FiredState(trigger=event.trigger, subject=event.subject, text=event.text)
+    changed: DeskState = _with(state, fired={**state.fired, event.pull: row})
+    return changed
+
+
+def _trigger_turned(state: DeskState, record: Record, event: ev.TriggerTurned) -> DeskState:
+    since = record.ts if event.clear else 0
+    fired = {
+        name: _with(row, clear_since=since, text=event.text)
+        if (row.trigger, row.subject) == (event.trigger, event.subject)
+        else row
+        for name, row in state.fired.items()
+    }
+    changed: DeskState = _with(state, fired=fired)
     return changed
 
 
@@ -664,7 +731,7 @@ def _size_lowered(state: DeskState, record: Record, event: en.SizeLowered) -> De
         size=lowered.size,
         rate=lowered.rate,
         size_because=lowered.because,
-        size_since=record.ts,
+        size_since=max(state.size_since, record.ts),
         venues=_sessions_anew(state),
     )
     return changed
@@ -683,6 +750,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.VenueChanged: _venue_changed,
     ev.DeadManChanged: _unchanged,
     ev.SessionChanged: _session_changed,
+    ev.CalendarRead: _calendar_read,
     ev.MonitorChanged: _monitor_changed,
     ev.MonitorSampled: _monitor_sampled,
     ev.StrategyChanged: _strategy_changed,
@@ -698,6 +766,8 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.BarsRead: _bars_read,
     ev.BookRead: _book_read,
     ev.Pulled: _pulled,
+    ev.TriggerFired: _trigger_fired,
+    ev.TriggerTurned: _trigger_turned,
     ev.PullReason: _pull_reason,
     ev.PullDropped: _unchanged,
     ev.LatchSet: _latch_set,
@@ -707,6 +777,8 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.VenueVerdict: _venue_verdict,
     ev.EvidenceTaken: _evidence_taken,
     ev.Resumed: _resumed,
+    ev.BookAdjusting: _book_adjusting,
+    ev.BookAdjusted: _book_adjusted,
     ev.VenueRetired: _venue_retired,
     ev.DrillDone: _drill_done,
     **dict.fromkeys(en.ENTRIES, _logged),

@@ -93,6 +93,17 @@ def _lowered(record: ev.Record, event: en.SizeLowered) -> tuple[str, str]:
     return "warn", f"size lowered to {event.size_pct} % at most “{event.reason}” by {record.actor}"
 
 
+def _adjusting(record: ev.Record, event: ev.BookAdjusting) -> tuple[str, str]:
+    rows = tuple(f"{row.subject} broker {row.broker} book {row.book}" for row in event.rows)
+    return "warn", f"BOOK of {event.venue} to broker truth by {record.actor}: {some(rows)}"
+
+
+def _adjusted(record: ev.Record, event: ev.BookAdjusted) -> tuple[str, str]:
+    if event.outcome == "acked":
+        return "good", f"{event.strategy} put its book right"
+    return "bad", f"{event.strategy} {event.outcome} the adjustment: {event.detail}"
+
+
 _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
     ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
     ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
@@ -113,6 +124,10 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
         f"refused {e.what} from {e.remote or r.actor}: {e.why}" + (f" ({e.count} such)" if e.count > 1 else ""),
     ),
     ev.Pulled: _pulled,
+    ev.TriggerTurned: lambda r, e: (
+        "good" if e.clear else "warn",
+        f"trigger {e.trigger} {e.subject}".rstrip() + f" is {'clear' if e.clear else 'not clear any more'}: {e.text}",
+    ),
     ev.PullReason: lambda r, e: ("cord", f"reason: “{e.reason}” by {r.actor}"),
     ev.PullDropped: lambda r, e: ("warn", f"a pull heard {e.late_ms} ms late was left to the direct hand"),
     ev.LatchSet: lambda r, e: ("bad", f"latch not written: {e.error}; {e.fallback}") if e.error else None,
@@ -121,6 +136,8 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     ev.QuietRestarted: lambda r, e: ("calm", f"{e.venue}: quiet clock from here ({e.why})"),
     ev.VenueVerdict: _verdict,
     ev.Resumed: _resumed,
+    ev.BookAdjusting: _adjusting,
+    ev.BookAdjusted: _adjusted,
     ev.VenueRetired: lambda r, e: ("warn", f"{e.venue} RETIRED “{e.reason}” by {r.actor}"),
     ev.DrillDone: lambda r, e: (
         ("good", f"drill {e.drill} passed: {e.report}")

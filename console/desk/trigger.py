@@ -90,15 +90,18 @@ def judge(spec: TriggerSpec, before: Standing, found: Finding) -> tuple[Standing
 
 
 class Action(Plain, frozen=True):
-    """A pull that a trigger demands."""
+    """A pull that a trigger demands, for what it saw at a venue, or on the desk (empty)."""
 
     level: Level
     scope: str
     reason: str
+    trigger: str
+    subject: str
 
 
 class Watch:
-    """All triggers of a desk over time. `observe` every record; `step` says what has to be pulled now.
+    """All triggers of a desk over time. `observe` every record; `step` says what has to be pulled now, and `turned`
+    what has become of the causes of former pulls.
 
     A cause is not pulled for where somebody (this watch, the guard before it, an operator) has stopped already what
     the trigger would stop."""
@@ -107,6 +110,8 @@ class Watch:
         self._specs = specs
         self._readings = _Readings()
         self._standing: dict[tuple[str, str], Standing] = {}
+        self._seen: dict[tuple[str, str], Finding] = {}
+        self._clear: dict[tuple[str, str], bool] = {}
 
     def observe(self, record: ev.Record) -> None:
         self._readings.observe(record)
@@ -115,17 +120,41 @@ class Watch:
         """What to pull at `now` (UTC ns). `passed` is for how many ns since the last step the guard was looking;
         `venue_now` a venue's own time (UTC ns)."""
         self._readings.passed(state, passed, venue_now)
+        self._seen = {}
         made = [(pull.level, pull.scope) for pull in state.pulls.values()]
         for spec in self._specs:
             for found in _METRICS[spec.metric](self._readings, state, now):
                 key = (spec.id, found.subject)
+                self._seen[key] = found
                 self._standing[key], fire = judge(spec, self._standing.get(key, Standing()), found)
                 scope = f"venue:{found.subject}" if spec.scope == "venue" else "desk"
                 covered = any(at in ("desk", scope) and level.rank >= spec.level.rank for level, at in made)
                 if fire and not covered:
                     made.append((spec.level, scope))
                     where = f"{found.subject}: " if found.subject else ""
-                    yield Action(spec.level, scope, f"{spec.id}: {where}{found.text} ({spec.says})")
+                    reason = f"{spec.id}: {where}{found.text} ({spec.says})"
+                    yield Action(spec.level, scope, reason, spec.id, found.subject)
+
+    def turned(self, state: DeskState) -> Iterator[ev.TriggerTurned]:
+        """Which of the causes that pulls stand for became clear by the last step, or ceased to be so; each is told
+        once. A cause of which nothing is known, or that nobody looks for any more, is not clear."""
+        specs = {spec.id: spec for spec in self._specs}
+        causes = dict.fromkeys((row.trigger, row.subject) for name, row in state.fired.items() if name in state.pulls)
+        self._clear = {key: clear for key, clear in self._clear.items() if key in causes}
+        for key in causes:
+            clear, text = _is_clear(specs.get(key[0]), self._seen.get(key))
+            if clear != self._clear.get(key, False):
+                self._clear[key] = clear
+                yield ev.TriggerTurned(*key, clear, text)
+
+
+def _is_clear(spec: TriggerSpec | None, found: Finding | None) -> tuple[bool, str]:
+    """Whether a cause is proven to be under its threshold, and what was seen."""
+    if spec is None or spec.threshold is None:
+        return False, "no such trigger is armed"
+    if found is None or found.value is None:
+        return False, "nothing is known about it"
+    return found.value <= spec.threshold, found.text
 
 
 def in_session(row: VenueState, venue_now: int) -> bool:

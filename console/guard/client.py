@@ -31,7 +31,7 @@ from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGu
 RETRY_SECONDS = 0.5
 SILENCE_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
-LONGER_SECONDS = {"prove": 30.0, "resume": 60.0}
+LONGER_SECONDS = {"prove": 30.0, "resume": 60.0, "differences": 60.0, "adjust": 90.0}
 """Commands that ask venues before they answer."""
 
 _decode = msgspec.json.Decoder(FromGuard)
@@ -131,6 +131,10 @@ class GuardClient:
                 self._woken.set()
                 await delivered.wait()
         return ""
+
+    def close(self) -> None:
+        """Let go of the journal file that was written into, if any was."""
+        self._own.close()
 
     async def _attach(self) -> _Line:
         """Try until a guard answers. Once connected it waits for the snapshot however long that takes: a frozen guard

@@ -238,7 +238,7 @@ class GateKeeper:
         except OSError as error:
             if not self._refused:
                 print(f"andon guard: gate.json can not be renewed: {error}", file=sys.stderr, flush=True)
-            self._refused = f"gate.json can not be renewed: {error}"
+            self._refused = f"gate.json is not renewed: {error.strerror or error}"
         self._writing = None
 
     def _look(self) -> None:

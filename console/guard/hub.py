@@ -143,7 +143,7 @@ class Hub:
         if error is not None:
             if not self.refusal:
                 print(f"andon guard: the journal refuses records: {error}", file=sys.stderr, flush=True)
-            self.refusal = str(error)
+            self.refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
             if not pending.insists:
                 return
             self._refused.append(pending)
@@ -187,7 +187,7 @@ def _subject(event: AnyEvent) -> tuple[str, ...]:
     match event:
         case ev.VenueVerdict() | ev.QuietRestarted():
             return (ev.kind_of(event), event.pull, event.venue)
-        case ev.VenueChanged() | ev.SessionChanged():
+        case ev.VenueChanged() | ev.SessionChanged() | ev.CalendarRead():
             return (ev.kind_of(event), event.venue)
         case ev.MonitorChanged():
             return (ev.kind_of(event), event.monitor)

@@ -12,7 +12,7 @@ class Pace:
     """Seconds between reads. `truth` are positions and open orders; an update of the stream brings the next read
     forward, but never closer than `burst` to the one before: brokers count requests, and the cord needs some left.
     `heartbeat`, and the time that its answer takes, stay below the age at which a screen calls a reading stale. `sweep`
-    looks for fills that the stream lost."""
+    looks for fills that the stream lost; `calendar` asks which days are sessions."""
 
     heartbeat: float = 8.0
     truth: float = 2.0
@@ -21,6 +21,7 @@ class Pace:
     bars: float = 5.0
     sweep: float = 30.0
     strategy: float = 1.0
+    calendar: float = 3600.0
 
 
 REAL = Pace()

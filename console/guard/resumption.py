@@ -13,29 +13,23 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from adapters.base import Acked, Ok, Read, Refused, StrategyHost, Unknown, Venue, Write
+from adapters.base import Ok, StrategyHost, Venue
 from console.config import ConfigError, load
 from console.cord.plan import covers_account
 from console.cord.thread import CordThread
 from console.desk import events as ev
-from console.desk.moment import Moment
 from console.desk.pull import Level, Scope
-from console.desk.reconcile import IN_FLIGHT_FOR, compare, compare_settled
 from console.desk.resume import Asked, Judgement, Outcome, Seen, Unresumable, chosen, judge, venues_of
-from console.desk.state import DeskState, StrategyState, VenueState, covers_nameless
-from console.desk.words import SECOND, share
+from console.desk.state import DeskState, covers_nameless
+from console.desk.words import share
 from console.guard.aside import beside
 from console.guard.desk import limits_hash
+from console.guard.fresh import READ_SECONDS, Fresh, journal_trouble, told, within
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hub import Hub
 
-READ_SECONDS = 20.0
 DISK_SECONDS = 10.0
 LET_GO_SECONDS = 10.0
-STALLED_SECONDS = 1.0
-LOOK_SECONDS = 1
 
 
 class Resumption:
@@ -48,6 +42,7 @@ class Resumption:
         cord: CordThread,
         venues: Mapping[str, Venue],
         hosts: Mapping[str, StrategyHost],
+        fresh: Fresh,
         desk_file: Path,
     ) -> None:
         self._hub = hub
@@ -55,6 +50,7 @@ class Resumption:
         self._cord = cord
         self._venues = venues
         self._hosts = hosts
+        self._fresh = fresh
         self._desk_file = desk_file
         self._one = asyncio.Lock()
         self._covered = ""
@@ -100,47 +96,10 @@ class Resumption:
     # --- seeing ------------------------------------------------------------------------------------------------------
 
     async def _see(self, names: list[str], *, still: bool) -> Seen:
-        """Look at these venues anew. Where they stand `still`, one look tells; where somebody trades on, a difference
-        counts once it is old, as everywhere."""
+        """Look at these venues anew."""
         began = self._hub.clock()
-        limits, fresh = await asyncio.gather(self._limits(), self._fresh(names))
-        now = self._hub.clock()
-        comparison = compare_settled(fresh, now) if still else compare(Moment(state=fresh, now=now, live=False))
-        while comparison.in_flight and now - began < IN_FLIGHT_FOR + LOOK_SECONDS * SECOND:
-            await asyncio.sleep(LOOK_SECONDS)
-            fresh, now = await self._fresh(names), self._hub.clock()
-            comparison = compare(Moment(state=fresh, now=now, live=False), comparison)
-        return Seen(self._hub.clock(), began, comparison, *limits, journal=self._journal_trouble())
-
-    async def _fresh(self, names: list[str]) -> DeskState:
-        """The state with these venues alone, and everything about them read anew."""
-        state = self._hub.state
-        books = [row for row in state.strategies.values() if row.info.venue in names]
-        venues, strategies = await asyncio.gather(
-            asyncio.gather(*(self._venue(state.venues[name]) for name in names)),
-            asyncio.gather(*(self._book(row) for row in books)),
-        )
-        return msgspec.structs.replace(
-            state,
-            venues={row.info.name: row for row in venues},
-            strategies={row.info.name: row for row in strategies},
-        )
-
-    async def _venue(self, row: VenueState) -> VenueState:
-        venue = self._venues[row.info.name]
-        held, open_orders = await asyncio.gather(_within(venue.positions()), _within(venue.open_orders()))
-        changes: dict[str, Any] = {"positions_unknown": _why(held), "orders_unknown": _why(open_orders)}
-        if isinstance(held, Ok):
-            changes |= {"positions": held.data, "positions_as_of": held.as_of}
-        if isinstance(open_orders, Ok):
-            changes |= {"orders": open_orders.data, "orders_as_of": open_orders.as_of}
-        return msgspec.structs.replace(row, **changes)
-
-    async def _book(self, row: StrategyState) -> StrategyState:
-        read = await _within(self._hosts[row.info.name].book())
-        if isinstance(read, Ok):
-            return msgspec.structs.replace(row, book=read.data)
-        return msgspec.structs.replace(row, book=ev.BookRead(row.info.name, (), (), 0, unknown=_why(read)))
+        limits, (_, comparison) = await asyncio.gather(self._limits(), self._fresh.compared(names, still=still))
+        return Seen(self._hub.clock(), began, comparison, *limits, journal=journal_trouble(self._hub))
 
     async def _limits(self) -> tuple[str, str]:
         """The hash of the limits in desk.yaml as it lies there now, or why it can not be read."""
@@ -150,12 +109,6 @@ class Resumption:
             return "", str(error)
         except TimeoutError:
             return "", f"{self._desk_file} could not be read within {READ_SECONDS:.0f} s"
-
-    def _journal_trouble(self) -> str:
-        if self._hub.refusal:
-            return f"the journal refuses records: {self._hub.refusal}"
-        stalled = self._hub.stalled
-        return f"the journal has been waiting for the disk for {stalled:.0f} s" if stalled > STALLED_SECONDS else ""
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -233,7 +186,7 @@ class Resumption:
     async def _lift(self, name: str, actor: str) -> str:
         """An exposing act: looked at first, on disk before its bytes leave, sent once."""
         venue = self._venues[name]
-        read = await _within(venue.account())
+        read = await within(venue.account())
         pull = next(reversed(self._hub.state.resumed), "")
         if isinstance(read, Ok) and not read.data.blocked:
             answered = ev.CordAnswered(pull, name, "unsuspend", "acked", detail="it was not suspended any more")
@@ -244,12 +197,12 @@ class Resumption:
             async with asyncio.timeout(DISK_SECONDS):
                 await asyncio.shield(asyncio.wrap_future(sent))
         write = await venue.suspend(False)
-        outcome, detail = _told(write)
+        outcome, detail = told(write)
         self._hub.journal(ev.CordAnswered(pull, name, "unsuspend", outcome, detail=detail), actor)
         return "" if outcome == "acked" else f"{name} may still be suspended ({detail}): lift it at the venue"
 
     async def _enable(self, name: str, actor: str) -> str:
-        outcome, detail = _told(await self._hosts[name].enable(True))
+        outcome, detail = told(await self._hosts[name].enable(True))
         what = "enabled" if outcome == "acked" else "could not be enabled"
         self._hub.journal(ev.StrategyChanged(strategy=name, what=what, detail=detail or "resumed"), actor)
         return "" if outcome == "acked" else f"{name} could not be enabled ({detail})"
@@ -295,25 +248,3 @@ def _about(state: DeskState, strategy: str) -> dict[str, str]:
         "strategy": strategy,
         "venue": state.strategies[strategy].info.venue if strategy in state.strategies else "",
     }
-
-
-def _why(read: "Read[Any]") -> str:
-    if isinstance(read, Unknown):
-        return read.reason
-    return "" if read.complete else "not every page could be read"
-
-
-def _told(write: "Write[Any]") -> tuple[str, str]:
-    if isinstance(write, Acked):
-        return "acked", ""
-    if isinstance(write, Refused):
-        return "refused", f"{write.code} {write.message}".strip()
-    return "ambiguous", write.reason
-
-
-async def _within(reading: "Coroutine[Any, Any, Read[Any]]") -> "Read[Any]":
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            return await reading
-    except TimeoutError:
-        return Unknown(f"no answer within {READ_SECONDS:.0f} s")

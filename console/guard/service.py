@@ -34,11 +34,13 @@ from console.desk.monitor import MonitorSpec
 from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
+from console.guard.adjusting import Adjusting
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
 from console.guard.drills import keep_drill
 from console.guard.figures import own_families
 from console.guard.fills import Fills
+from console.guard.fresh import Fresh
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hand import Hand
 from console.guard.http import Http, Parts, listen
@@ -117,8 +119,10 @@ class Guard:
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
         self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
-        self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, self.config.path)
         self.logbook = LogKeeper(hub)
+        fresh = Fresh(hub, self.venues, self.hosts)
+        self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, fresh, self.config.path)
+        self.adjusting = Adjusting(hub, fresh, self.venues, self.hosts)
         AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
         self.stream = Stream(
             self.folder / "guard.sock",
@@ -267,17 +271,15 @@ class Guard:
                 self.hub.journal(ev.PullReason(pull=pull, reason=text.strip()[:1000]), actor)
                 return "the reason is noted"
             case "disable", {"strategy": strategy}:
-                if strategy not in self.hosts:
-                    raise RuntimeError(f"there is no strategy {strategy!r}")
-                answer = await self.hosts[strategy].enable(False)
-                if not isinstance(answer, Acked):
-                    raise RuntimeError(f"{strategy} was not disabled: {answer}")
-                self.hub.journal(ev.StrategyChanged(strategy=strategy, what="disabled", detail=f"by {actor}"), actor)
-                return f"{strategy} is disabled"
+                return await self._disable(strategy, actor)
             case "prove", asked:
                 return _answer(await self.resumption.prove(_asked(asked)))
             case "resume", asked:
                 return _answer(await self.resumption.resume(_asked(asked), actor))
+            case "differences", {"venue": venue}:
+                return _answer(await self.adjusting.look(venue))
+            case "adjust", {"venue": venue, "kinds": kinds, "shown": shown}:
+                return _answer(await self.adjusting.adjust(venue, frozenset(kinds.split(",")), shown, actor))
             case "retire", {"venue": venue, "reason": reason, "confirm": confirm}:
                 return await self._retire(venue, reason, confirm, actor)
             case "keep", {"entry": entry}:
@@ -285,6 +287,15 @@ class Guard:
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
+
+    async def _disable(self, strategy: str, actor: str) -> str:
+        if strategy not in self.hosts:
+            raise RuntimeError(f"there is no strategy {strategy!r}")
+        answer = await self.hosts[strategy].enable(False)
+        if not isinstance(answer, Acked):
+            raise RuntimeError(f"{strategy} was not disabled: {answer}")
+        self.hub.journal(ev.StrategyChanged(strategy=strategy, what="disabled", detail=f"by {actor}"), actor)
+        return f"{strategy} is disabled"
 
     async def _retire(self, venue: str, reason: str, confirm: str, actor: str) -> str:
         try:

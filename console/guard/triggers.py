@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from console.cord.request import PullRequest
-from console.desk.events import Refused
+from console.desk.events import Refused, TriggerFired
 from console.desk.trigger import Action, TriggerSpec, Watch
 from console.guard.hub import Hub
 
@@ -42,6 +42,8 @@ class Triggers:
         now, passed = self._hub.clock(), min(self._looked - before, LONGEST_STEP_NS)
         for action in self._watch.step(self._hub.state, now=now, passed=passed, venue_now=self._now_at):
             self._act(action)
+        for event in self._watch.turned(self._hub.state):
+            self._hub.journal(event)
 
     def _now_at(self, venue: str) -> int:
         """Before its first heartbeat the venue's clock is taken to be ours."""
@@ -56,3 +58,5 @@ class Triggers:
         if refusal:
             what = f"{action.level} {action.scope} by trigger {action.reason}"
             self._hub.journal(Refused(what=what, why=refusal))
+        else:
+            self._hub.journal(TriggerFired(request.id, action.trigger, action.subject, action.reason))

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from adapters.base import Bar, Clock, Read, Unknown, Venue
+from adapters.base import Bar, Clock, Ok, Read, Unknown, Venue
 from console.desk import events as ev
+from console.desk.cadence import quarters_around
+from console.desk.logbook import utc_day
 from console.desk.metrics import OVERDUE_US
 from console.desk.pull import normal_symbol
 from console.desk.state import VenueState
@@ -75,6 +77,7 @@ class VenueWatch:
             tasks.create_task(keep_doing(f"silence of {name}", 1, self._second_of_silence))
             tasks.create_task(keep_doing(f"broker truth of {name}", 0, self._truth_in_turn))
             tasks.create_task(keep_doing(f"account of {name}", pace.account, self.account))
+            tasks.create_task(keep_doing(f"calendar of {name}", pace.calendar, self.calendar))
             tasks.create_task(keep_doing(f"fills of {name}", pace.sweep, self._fills.sweep))
             tasks.create_task(keep_doing(f"updates of {name}", pace.burst, self._updates))
             if self._symbols:
@@ -142,6 +145,16 @@ class VenueWatch:
         known = self._known
         if known is not None and (known.open, known.next_change) != (clock.is_open, next_change):
             self._hub.journal(ev.SessionChanged(venue=self._venue.name, open=clock.is_open, next_change=next_change))
+
+    async def calendar(self) -> None:
+        """The sessions of the quarters around this one. A read that failed, or names none, changes nothing."""
+        first, last = quarters_around(utc_day(self._hub.clock()))
+        read = await self._heard(self._venue.sessions(first, last))
+        known = self._known
+        if known is not None and isinstance(read, Ok) and read.data:
+            told = ev.CalendarRead(self._venue.name, first, last, read.data)
+            if known.calendar != told:
+                self._hub.journal(told)
 
     def venue_now(self) -> int | None:
         """The venue's own time (UTC ns), carried on from its last heartbeat; None before the first."""

@@ -49,6 +49,7 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
         Binding("v", "go('verdict')", "Verdict", show=False),
         Binding("1", "go('desk')", "Desk", show=False),
         Binding("2", "go('book')", "Book", show=False),
+        Binding("a", "adjust", "Adjust", show=False),
         Binding("escape", "leave", "Leave", show=False),
     ]
 
@@ -126,6 +127,9 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
 
     def action_go(self, room: str) -> None:
         self.console.show_room(room)
+
+    def action_adjust(self) -> None:
+        self.console.act("adjust")
 
     def action_leave(self) -> None:
         self.dismiss()

@@ -464,7 +464,11 @@ def test_foreign_orders_and_fills_by_hand(broker: BrokerProcess) -> None:
     broker.control("POST", "/fills", {"venue": "sim1", "order_id": order_id, "price": "12.34"})
     assert seen(broker, order_id)["filled_avg_price"] == "12.34"
     broker.control("POST", "/positions", {"venue": "sim1", "symbol": "XOM", "qty": "3"})
-    assert {p["symbol"] for p in broker.request("GET", "/v2/positions")[1]} == {"KO", "XOM"}
+    (canceled,) = broker.control("POST", "/orders", {"venue": "sim1", "symbol": "JPM"})["ids"]
+    broker.request("DELETE", f"/v2/orders/{canceled}")
+    broker.control("POST", "/fills", {"venue": "sim1", "order_id": canceled})
+    assert seen(broker, canceled)["filled_qty"] == "1"
+    assert {p["symbol"] for p in broker.request("GET", "/v2/positions")[1]} == {"JPM", "KO", "XOM"}
 
 
 def test_the_session_is_closed_and_opened_by_hand(broker: BrokerProcess) -> None:
@@ -501,7 +505,7 @@ def test_the_close_ends_day_orders_and_rolls_the_day(broker: BrokerProcess) -> N
         ("/clock", {"shift_minutes": -1}, "never goes backwards"),
         ("/orders", {"venue": "nyse"}, "unknown venue"),
         ("/orders", {"venue": "sim1", "symbol": "NOPE"}, "unknown symbol"),
-        ("/fills", {"venue": "sim1", "order_id": "x"}, "no open order"),
+        ("/fills", {"venue": "sim1", "order_id": "x"}, "that is open or was canceled"),
     ],
 )
 def test_control_says_what_is_wrong(broker: BrokerProcess, path: str, body: object, message: str) -> None:

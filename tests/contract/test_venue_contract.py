@@ -8,6 +8,7 @@ import itertools
 import re
 import time
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -96,6 +97,13 @@ async def open_ids(venue):
 
 
 # --- reads ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_calendar_names_the_days_on_which_there_is_trading(venue):
+    read = await venue.sessions(date(2026, 11, 23), date(2026, 12, 1))
+    assert isinstance(read, Ok), read
+    days = [date(2026, 11, day) for day in (23, 24, 25, 27, 30)]  # the 26th is Thanksgiving
+    assert read.data == (*days, date(2026, 12, 1))
 
 
 async def test_account_and_clock_can_be_read(venue):

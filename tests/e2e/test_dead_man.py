@@ -88,8 +88,10 @@ def test_a_lost_connection_flattens_its_venue_and_leaves_the_other_alone(tmp_pat
         assert desk.http("GET", "/gate?strategy=maker&symbol=SPY")[1]["state"] == "HALTED"
         assert desk.http("GET", "/gate?strategy=momentum&symbol=AAPL")[1]["state"] == "OPEN"
 
+        assert not desk.folded().fired[pull.pull].clear_since
         desk.broker.clear()
         desk.wait_journaled(ev.VenueVerdict, lambda told: told.verdict is Verdict.VERIFIED)
+        wait_until(lambda: desk.folded().fired[pull.pull].clear_since, "what the trigger saw is seen to be over")
         assert positions(desk, "sim2") == []
         assert gates(desk) == {"OPEN", "HALTED"}
         assert len(pulls_by_trigger(desk)) == 1
@@ -102,6 +104,8 @@ def test_errors_pause_entries_and_a_loss_closes_everything(tmp_path: Path) -> No
         paused = desk.wait_journaled(ev.Pulled)
         assert (paused.level, paused.scope, paused.origin) == ("L1", "desk", "trigger")
         assert paused.reason.startswith("error-rate: ")
+        fired = desk.wait_journaled(ev.TriggerFired)
+        assert (fired.pull, fired.trigger, fired.subject) == (paused.pull, "error-rate", "")
         desk.broker.clear()
         wait_until(lambda: gates(desk) == {"CLOSE_ONLY"}, "entries are paused")
 

@@ -24,6 +24,7 @@ from console.cord import latch
 from console.cord.hands import detached_hands
 from console.cord.plan import Plan, order_in, position_in
 from console.cord.puller import Puller
+from console.cord.request import PullRequest
 from console.desk.gate import read_gate
 from console.desk.pull import Level, Scope, Verdict
 from console.desk.state import DeskState, fold_all
@@ -87,7 +88,7 @@ class CordAtRandom(RuleBasedStateMachine):
 
     @rule(level=st.sampled_from([Level.L4, *Level]), scope=st.sampled_from(SCOPES), operator=st.sampled_from([0, 1]))
     def pull(self, level: Level, scope: str, operator: int) -> None:
-        if not self.plan.refusal(level, Scope.parse(scope)):
+        if not self.plan.refusal(PullRequest(level=level, scope=scope)):
             self.operators[operator].pull(level, Scope.parse(scope), origin="console")
 
     @rule(level=st.sampled_from([Level.L3, Level.L4]))

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -256,6 +257,42 @@ def test_killed_between_the_steps_a_resume_is_finished_or_never_began(quiet_desk
     again = pull(desk, level="L3")
     wait_verified(desk, again)
     assert not desk.folded().suspended, "what was sent between two pulls is no order after the second"
+
+
+@pytest.mark.parametrize("tries", [2, pytest.param(40, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+def test_killed_at_any_moment_a_resume_is_whole_or_has_not_begun(quiet_desk: DeskProcesses, tries: int) -> None:
+    """Every other kill comes within 20 ms of the record, which is as long as its steps take."""
+    desk = quiet_desk
+    folder = str(desk.state_dir)
+    for number in range(tries):
+        name = pull(desk)
+        wait_verified(desk, name)
+        before = _records_of_resumes(desk)
+        asking = start_resume(desk, "--all", "--size", "25")
+        if number % 2:
+            time.sleep(random.uniform(0.2, 1.2))
+        else:
+            while _records_of_resumes(desk) == before and asking.poll() is None:
+                time.sleep(0.001)
+            time.sleep(random.uniform(0, 0.02))
+        desk.stop_guard(signal.SIGKILL)
+        asking.wait(60)
+        begun = any(name in event.pulls for event in desk.journaled(ev.Resumed))
+        latched = name in [entry["id"] for entry in latch.standing(folder) or []]
+        assert begun or latched, "what was not recorded is not opened"
+        if latched:
+            assert "HALTED" in andon(desk, "gate").stdout, "nobody trades on half a resume"
+        desk.start_guard()
+        if begun:
+            wait_until(lambda: gate(desk)["state"] == "REDUCED", "what was begun is finished")
+            assert latch.standing(folder) in (None, [])
+        else:
+            assert gate(desk)["state"] == "HALTED"
+            assert name in desk.folded().pulls
+
+
+def _records_of_resumes(desk: DeskProcesses) -> int:
+    return (desk.state_dir / "journal" / "guard.jsonl").read_bytes().count(b'"kind":"resumed"')
 
 
 def test_a_lift_whose_answer_was_lost_is_looked_at_and_not_sent_again(quiet_desk: DeskProcesses) -> None:

@@ -25,6 +25,7 @@ from tests.support.mounts import DeadDisk, Disk, FrozenDisk, FullDisk, NotAllowe
 from tests.support.strategies import GateFile
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.timeout(300)
 F10 = "\x1b[21~"
 PLAN = {"mode": "simulated", "quiet_seconds": 1, "netted": True, "venues": [], "strategies": []}
 DISKS = (FullDisk, ReadOnlyDisk, FrozenDisk)
@@ -120,7 +121,7 @@ def test_a_pull_by_the_guard_is_proven_and_halts_the_gate_for_whoever_asks(desk:
     assert desk.open == 0
     desk.come_back(told["pull"])
     assert (desk.desk.state_dir / "journal" / "guard.jsonl").read_bytes().startswith(acknowledged)
-    assert desk.desk.journaled(LatchSet)[-1].error == "", "written in the end, and the screen is told"
+    wait_until(lambda: not desk.desk.journaled(LatchSet)[-1].error, "written in the end, and the screen is told")
 
 
 def verified(desk: Bad, pull: str) -> Any:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.broker import wait_until
 from tests.support.cord import end_hands, start_kill
 from tests.support.desk import DeskProcesses
 
+pytestmark = pytest.mark.timeout(300)
 HELD = {"AAPL": Decimal(7), "MSFT": Decimal(-3), "NVDA": Decimal("0.5")}
 
 
@@ -25,10 +27,16 @@ def desk(tmp_path: Path) -> Iterator[DeskProcesses]:
     with DeskProcesses(tmp_path, traded=False, quiet_seconds=1, broker_arguments=("--rate-limit", "1000000")) as desk:
         desk.broker.control("POST", "/clock", {"session": "open"})
         wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
-        plan = json.loads((desk.state_dir / "cord.json").read_bytes())
+        plan = wait_until(lambda: identified(desk), "the guard has written the plan for the last time")
         write_plan(str(desk.state_dir), {**plan, "quiet_seconds": 0.2})  # for the hands; the guard keeps its second
         yield desk
         end_hands(desk.state_dir)
+
+
+def identified(desk: DeskProcesses) -> dict[str, Any]:
+    """The plan, once it names every account."""
+    plan: dict[str, Any] = json.loads((desk.state_dir / "cord.json").read_bytes())
+    return plan if all(venue["account"] for venue in plan["venues"]) else {}
 
 
 class Account:
@@ -70,7 +78,6 @@ def flipped(course: list[Decimal]) -> bool:
     return course[-1] != 0 or any((qty > 0) is not (course[0] > 0) for qty in course if qty)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("tries", [20, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
 def test_two_hands_at_once_past_a_frozen_guard_flip_nothing(desk: DeskProcesses, tries: int) -> None:
     chance = random.Random(tries)

@@ -150,9 +150,9 @@ async def test_a_leaf_that_changes_nothing_leaves_a_task_and_the_task_is_closed_
 async def test_a_walk_is_given_up_with_a_reason() -> None:
     desk = Desk(scenario.walking(NO_FILLS).updates)
     async with desk.app.run_test(size=(80, 24)) as pilot:
-        await opened(pilot, "4", "slash", *"no-fills", "enter", "enter", "a", "enter")
+        await opened(pilot, "4", "slash", *"no-fills", "enter", "enter", "e", "enter")
         assert desk.kept == []
-        await opened(pilot, "a", *"false alarm", "enter")
+        await opened(pilot, "e", *"false alarm", "enter")
         assert desk.kept == [en.WalkAborted("no-fills-3fa91c", "false alarm")]
 
 

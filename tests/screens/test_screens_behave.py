@@ -1,5 +1,7 @@
 """What the screens do: the reason after a pull, the filter, the palette, the way between rooms."""
 
+import gc
+
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -7,6 +9,7 @@ from textual.widgets import Input
 import console.screens.views.desk as desk_view
 from console.app import AndonApp
 from console.desk.pull import Level, Scope
+from console.screens.adjust import AdjustScreen
 from console.screens.cord import CordScreen
 from console.screens.resume import ResumeScreen
 from console.screens.verdict import VerdictScreen
@@ -18,11 +21,12 @@ from widgets.lines import Lines
 
 
 class Desk:
-    """The app on a replayed desk; its monotonic clock is set by hand."""
+    """The app on a replayed desk; its monotonic clock is set by hand. The source `judges` and plans as a guard does,
+    or keeps what it is asked."""
 
-    def __init__(self, story: scenario.Story, *, refuses: str = "") -> None:
+    def __init__(self, story: scenario.Story, *, refuses: str = "", judges: bool = False) -> None:
         self.seconds = 100.0
-        self.source = scenario.FakeSource(story.updates, refuses)
+        self.source = scenario.JudgingSource(story.updates) if judges else scenario.FakeSource(story.updates, refuses)
         self.cord = scenario.RecordingCord()
         self.app = AndonApp(
             self.source, self.cord, clock=lambda: scenario.NOW, monotonic=lambda: self.seconds, theme="dark"
@@ -48,6 +52,17 @@ async def test_a_pull_opens_the_verdict_and_asks_for_the_reason() -> None:
         assert desk.cord.pulls == [(Level.L3, Scope("desk"), "console")]
         assert isinstance(desk.app.screen, VerdictScreen)
         assert "S E N T" in desk.said("#headline")
+
+
+@pytest.mark.parametrize("leave", ["escape", "3"])
+async def test_the_collector_rests_while_a_digit_may_come_and_no_longer(leave: str) -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "K")
+        assert not gc.isenabled()
+        desk.seconds += 1
+        await opened(pilot, leave)
+        assert gc.isenabled()
 
 
 async def test_the_reason_goes_to_the_guard_with_its_pull() -> None:
@@ -282,3 +297,45 @@ async def test_the_way_back_is_refused_where_nothing_is_pulled_and_where_no_guar
         async with app.run_test(size=(80, 24)) as pilot:
             await opened(pilot, "u")
             assert not isinstance(app.screen, ResumeScreen)
+
+
+async def test_a_class_of_differences_is_confirmed_and_carried_out_as_it_was_shown() -> None:
+    desk = Desk(scenario.entangled(), judges=True)
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, "2", "a")
+        assert isinstance(desk.app.screen, AdjustScreen)
+        await opened(pilot, "enter")
+        assert [name for name, _ in desk.source.commands] == ["differences"], "nothing is confirmed yet"
+        await opened(pilot, "down", "down", "space")
+        said = [toast.message for toast in desk.app._notifications]
+        assert said == ["no strategy trades it: close it (K, symbol TSLA, 4)"], "a class that is barred says why"
+        await opened(pilot, "up", "space")
+        assert "▸ ☑ UNREPORTED FILL" in desk.said("#rows")
+        assert "Enter adjusts 3 differences in maker, momentum" in desk.said("#after")
+        await opened(pilot, "enter")
+        shown = scenario.planned(desk.app.moment.state).digest
+        assert desk.source.commands[-1] == ("adjust", {"venue": "", "kinds": "UNREPORTED_FILL", "shown": shown})
+        assert "☑" not in desk.said("#rows"), "what was confirmed was confirmed once"
+        await opened(pilot, "u")
+        assert isinstance(desk.app.screen, ResumeScreen)
+        await opened(pilot, "a")
+        assert isinstance(desk.app.screen, AdjustScreen), "the proof that is missing leads here"
+        await opened(pilot, "escape")
+        assert desk.app.current_mode == "book"
+
+
+async def test_a_guard_that_can_not_tell_leaves_nothing_to_confirm() -> None:
+    desk = Desk(scenario.flattened(), refuses="the journal does not answer")
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "a", "space", "enter")
+        assert "the journal does not answer" in desk.said("#after")
+        assert "✓" not in desk.said("#rows") + desk.said("#after")
+        assert [name for name, _ in desk.source.commands] == ["differences"]
+
+
+async def test_what_may_not_be_adjusted_says_why_before_anything_is_asked() -> None:
+    desk = Desk(scenario.calm())
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, "a")
+        assert [toast.message for toast in desk.app._notifications] == ["nothing differs between book and broker"]
+        assert desk.source.commands == []

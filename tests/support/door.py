@@ -44,6 +44,7 @@ class Doors:
     def __exit__(self, *raised: object) -> None:
         for door in self._made:
             door.shut()
+        self.run(_let_go())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -121,6 +122,14 @@ class Door:
             self._through |= {writer, forth}
             await asyncio.gather(_pump(reader, forth), _pump(back, writer))
             self._through -= {writer, forth}
+
+
+async def _let_go() -> None:
+    """End whatever still carries bytes."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

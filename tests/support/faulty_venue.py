@@ -43,7 +43,7 @@ class FaultyVenue:
 
     def _fill(self) -> None:
         order = {"venue": self.name, "count": self.fault.resting, "symbol": self.fault.symbol, "prefix": "maker-"}
-        self._broker.control("POST", "/orders", order)
+        self._resting: list[str] = self._broker.control("POST", "/orders", order)["ids"]
         for symbol, qty in HELD.items():
             self._broker.control("POST", "/positions", {"venue": self.name, "symbol": symbol, "qty": qty})
         if self.fault.suspended:
@@ -69,6 +69,10 @@ class FaultyVenue:
                 "hang up": self.door.hang_up,
                 "stranger": lambda: self.door and self.door.open(self._papers.stranger),
             }[self.fault.door]()
+
+    def fill_late(self) -> None:
+        """One of its canceled orders turns out to be filled."""
+        self._broker.control("POST", "/fills", {"venue": self.name, "order_id": self._resting[0]})
 
     def end(self) -> None:
         self._broker.clear(venue=self.name)
@@ -101,11 +105,10 @@ class FaultyVenue:
         """Nothing open; flat after L4, and after L3 as it was."""
         held = {row["symbol"]: row["qty"] for row in self._ask("/v2/positions")}
         assert self._ask("/v2/orders?status=open") == []
-        late = {self.fault.late} - {""}
         if level == "L4":
             assert held == {}
         else:
-            assert held.keys() == HELD.keys() | late
+            assert held.keys() == HELD.keys() | self._late
             assert {symbol: held[symbol] for symbol in HELD} == HELD
 
     def _check_exposing(self, counters: dict[str, Any], sent: int) -> None:
@@ -114,7 +117,7 @@ class FaultyVenue:
         assert counters["requests"].get("DELETE /v2/positions/{symbol_or_asset_id}", 0) <= sent
         carried_out = Counter(each["symbol"] for each in counters["exposing"])
         if not self._rejects:
-            assert carried_out == Counter([*HELD, *({self.fault.late} - {""})])
+            assert carried_out == Counter([*HELD, *self._late])
         own = {each["id"] for each in counters["exposing"]}
         closed: Counter[str] = Counter()
         for fill in self._ask("/v2/account/activities/FILL?page_size=100"):
@@ -127,6 +130,11 @@ class FaultyVenue:
         for before, after in pairwise(story):
             assert before[0] != after[0], "one in flight a symbol"
             assert after[0] == "cord_answered" or before[1] != "acked" or self._rejects
+
+    @property
+    def _late(self) -> set[str]:
+        """What a late fill brought."""
+        return {self.fault.symbol} if self.fault.late else set()
 
     @property
     def _rejects(self) -> bool:

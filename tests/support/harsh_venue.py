@@ -6,13 +6,11 @@ never happen in `wrongs`.
 """
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from console.cord.http import Answer, Lost, NotSent
-from tests.support.interleaving import World
+from tests.support.interleaving import Process, World
 
 UNIT = Decimal("0.1")
 LATE = 2.5
@@ -38,10 +36,12 @@ class Order:
 
 
 class HarshVenue:
-    """`weather` is what may happen to a request, `stirred` when somebody else last sent or filled something."""
+    """`weather` is what may happen to a request; `timeout` is how long clients wait, in seconds."""
 
-    def __init__(self, name: str, world: World) -> None:
+    def __init__(self, name: str, world: World, process: Process, timeout: float) -> None:
         self.name = name
+        self.process = process
+        self.timeout = timeout
         self.weather: tuple[str, ...] = ()
         self.session_open = True
         self.suspended = False
@@ -49,9 +49,7 @@ class HarshVenue:
         self.orders: dict[str, Order] = {}
         self.fills: list[dict[str, str]] = []
         self.closes_sent = 0
-        self.stirred: list[tuple[float, str, str]] = []
         self.wrongs: list[str] = []
-        self._world = world
         self._chance = world.chance
 
     # --- what others do there --------------------------------------------------------------------------------------
@@ -60,7 +58,6 @@ class HarshVenue:
         """Somebody sends an order that rests."""
         if not self.suspended:
             self._accept(symbol, client, qty, closes=False)
-            self._stir(symbol, client)
 
     def fill(self, order: Order, share: Decimal = Decimal(1)) -> None:
         """An order trades. What others trade shrinks the closes at work, since that is no fault of the cord's."""
@@ -74,7 +71,6 @@ class HarshVenue:
         order.open = order.open and bool(order.left)
         self.fills.append({"id": f"{self.name}-f{len(self.fills)}", "order_id": order.id, "symbol": order.symbol})
         if not order.closes:
-            self._stir(order.symbol, order.client)
             for close in self.at_work(order.symbol):
                 close.left = -max(min(abs(close.left), abs(after)), Decimal(0)).copy_sign(-close.qty)
                 close.open = bool(close.left) and (after > 0) == (close.qty < 0)
@@ -105,9 +101,6 @@ class HarshVenue:
         self.positions.pop(symbol, None)
         if qty:
             self.positions[symbol] = qty
-
-    def _stir(self, symbol: str, client: str) -> None:
-        self.stirred.append((self._world.now, symbol, client))
 
     # --- what clients ask for --------------------------------------------------------------------------------------
 
@@ -169,17 +162,17 @@ def _page(orders: list[Order], before: str | None, limit: str) -> list[Order]:
 
 
 class VenueWire:
-    """One connection to a harsh venue, in the place of `console.cord.http.Wire`."""
+    """One connection to a harsh venue, in the place of `console.cord.http.Wire`. What has left is carried out, whether
+    somebody still waits for the answer or not."""
 
     def __init__(self, venue: HarshVenue, world: World, deadline: float) -> None:
         self._venue = venue
         self._world = world
-        self._request = b""
         self._closed = False
-        self._sent_at = 0.0
+        self._answer: Answer | Lost | None = None
         self.opened = world.now
         world.wait(world.chance.uniform(0, 0.01))
-        if self._strikes("refuse"):
+        if self._strikes("refuse", 0.3):
             raise NotSent("connecting: Connection refused")
 
     def alive(self) -> bool:
@@ -188,46 +181,47 @@ class VenueWire:
     def close(self) -> None:
         self._closed = True
 
+    def send_now(self, request: bytes) -> bool:
+        self.send(request, self._world.now)
+        return True
+
     def send(self, request: bytes, deadline: float) -> None:
         self._world.wait(self._world.chance.uniform(0, 0.01))
-        self._request, self._sent_at = request, self._world.now
+        head, _, body = request.partition(b"\r\n\r\n")
+        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        # What becomes of a close is what matters most, and reads have to show it.
+        chance = 0.6 if "/positions/" in target else 0.1 if method == "GET" else 0.3
+        struck = next((name for name in WEATHER[1:] if self._strikes(name, chance)), "")
+        self._answer = None
+        self._world.spawn(self._venue.process, lambda: self._through(struck, method, target, body))
 
     def receive(self, deadline: float) -> Answer:
-        self._world.wait(self._world.chance.uniform(0.001, 0.05))
-        head, _, body = self._request.partition(b"\r\n\r\n")
-        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        self._world.wait(max(deadline - self._world.now, 0), until=lambda: self._answer is not None)
+        if isinstance(self._answer, Answer):
+            return self._answer
+        raise self._answer or Lost("waiting for the answer: no answer in time")
 
-        def carry_out() -> tuple[int, object]:
-            return self._venue.carry_out(method, target, body)
-
-        chance = 0.6 if "/positions/" in target else 0.3  # what becomes of a close is what matters most
-        struck = next((name for name in WEATHER[1:] if self._strikes(name, chance)), "")
-        status, told, headers = self._through(struck, carry_out, deadline)
-        answer = b"" if told is None else json.dumps(told).encode()
-        if struck == "garbled":
-            answer = answer[: len(answer) // 2]
-        return Answer(status, headers, answer, self._world.now - self._sent_at)
-
-    def _through(
-        self, struck: str, carry_out: Callable[[], tuple[int, object]], deadline: float
-    ) -> tuple[int, Any, dict[str, str]]:
+    def _through(self, struck: str, method: str, target: str, body: bytes) -> None:
         """The weather on the way there and back."""
-        if struck == "late":
-            lag = max(deadline - self._world.now, 0) + self._world.chance.uniform(0, LATE)
-            self._world.spawn(self._world.processes[1], lambda: (self._world.wait(lag), carry_out()))
-        if struck in ("lost", "late"):
-            self._world.wait(max(deadline - self._world.now, 0))
-            raise Lost("waiting for the answer: no answer in time")
+        lag = self._world.chance.uniform(0.001, 0.05)
+        self._world.wait(self._venue.timeout + self._world.chance.uniform(0, LATE) if struck == "late" else lag)
+        if struck == "lost":
+            return
         if struck == "error500":
-            return 500, {"message": "internal server error occurred"}, {}
-        if struck == "rate_limited":
-            return 429, {"message": "rate limit exceeded"}, {"retry-after": "1"}
-        status, told = carry_out()
-        if struck == "carried_out_and_lost":
-            raise Lost("the connection was closed before the answer was whole")
-        if struck == "gateway504":
-            return 504, "<html>", {}
-        return status, told, {}
+            self._answer = _answer(500, {"message": "internal server error occurred"})
+        elif struck == "rate_limited":
+            self._answer = _answer(429, {"message": "rate limit exceeded"}, {"retry-after": "1"})
+        else:
+            status, told = self._venue.carry_out(method, target, body)
+            self._answer = _answer(504, "<html>") if struck == "gateway504" else _answer(status, told)
+            if struck == "garbled":
+                self._answer.body = self._answer.body[: len(self._answer.body) // 2]
+            if struck == "carried_out_and_lost":
+                self._answer = Lost("the connection was closed before the answer was whole")
 
-    def _strikes(self, name: str, chance: float = 0.3) -> bool:
+    def _strikes(self, name: str, chance: float) -> bool:
         return name in self._venue.weather and self._world.chance.random() < chance
+
+
+def _answer(status: int, told: object, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, headers or {}, b"" if told is None else json.dumps(told).encode(), 0.01)

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from adapters.alpaca.cord_form import cord_form
 from console.cord import latch
@@ -138,7 +138,7 @@ class InterleavedDesk:
     def __init__(self, folder: Path, seed: int) -> None:
         self.world = World(seed).__enter__()
         self.market = self.world.process("the market")
-        self.venues = {name: HarshVenue(name, self.world) for name in ("v1", "v2")}
+        self.venues = {name: HarshVenue(name, self.world, self.market, TIMEOUT) for name in ("v1", "v2")}
         self.kept: list[Record] = []
         self.state = DeskState()
         self.pulls: dict[str, PullRequest] = {}
@@ -153,7 +153,10 @@ class InterleavedDesk:
         self._wires.__enter__()
         self.world.spawn(self.market, self._trade)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
         self.world.__exit__()
         self._wires.__exit__(None, None, None)
 
@@ -232,6 +235,9 @@ class InterleavedDesk:
     @property
     def latched(self) -> set[str]:
         return {entry["id"] for entry in latch.standing(self.plan.folder) or []}
+
+    def a_close_was_sent(self) -> bool:
+        return any(row.closes for pull in self.state.pulls.values() for row in pull.venues.values())
 
     def all_verified(self) -> bool:
         return all(pull.verdict is Verdict.VERIFIED for pull in self.state.pulls.values())

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEW_NAMESPACE = 0x00020000
 _OWN_FOLDERS = 0x00000200
 _DETACH = 2
+BUSY_TRIES = 100
 
 
 class NotAllowed(Exception):
@@ -105,7 +107,14 @@ class ReadOnlyDisk(Disk):
 
     def _spoil(self) -> None:
         _run("mount", "--bind", self.folder, self.folder)
-        _run("mount", "-o", "remount,bind,ro", self.folder)
+        for left in range(BUSY_TRIES, -1, -1):  # whoever is just writing a file there keeps it busy
+            try:
+                _run("mount", "-o", "remount,bind,ro", self.folder)
+                return
+            except NotAllowed:
+                if not left:
+                    raise
+                time.sleep(0.02)
 
     def _mend(self) -> None:
         _call("umount2", os.fsencode(self.folder), _DETACH)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from console.desk import adjust
 from console.desk import entries as en
 from console.desk import events as ev
 from console.desk.entries import AnyEntry
@@ -119,10 +120,13 @@ class FakeSource:
 
 
 class JudgingSource(FakeSource):
-    """Judges a resume as a guard does whose fresh reads are what it last showed."""
+    """Judges a resume, and plans an adjustment, as a guard does whose fresh reads are what it last showed."""
 
     async def command(self, name: str, /, **arguments: str) -> str:
         await super().command(name, **arguments)
+        if name in ("differences", "adjust"):
+            found = planned(self.state)
+            return ev.encode(adjust.Outcome(name == "adjust", found.says, found)).decode()
         seen = Seen(NOW, NOW, compare_settled(self.state, NOW), self.state.limits[-1].hash)
         try:
             judgement = judge(self.state, msgspec.convert(arguments, Asked), seen)
@@ -130,6 +134,28 @@ class JudgingSource(FakeSource):
             return ev.encode(Outcome(False, str(refusal))).decode()
         resumed = name == "resume" and judgement.proven
         return ev.encode(Outcome(resumed, "resumed" if resumed else judgement.refusal, judgement)).decode()
+
+
+def planned(state: DeskState) -> adjust.Plan:
+    """The plan of a desk that stands still. Every venue lists a fill for what the cord closed there."""
+    seen = []
+    for venue in compare_settled(state, NOW).venues:
+        books = [row.book for row in state.strategies.values() if row.info.venue == venue.venue and row.book]
+        ledgers = tuple(
+            adjust.Ledger(book.strategy, book.positions, tuple(adjust.BookOrder(each) for each in book.order_ids))
+            for book in books
+            if book.adjusts
+        )
+        closed = {name for pull in state.pulls.values() for name in pull.venues[venue.venue].closes}
+        fills = tuple(
+            ev.Filled(venue.venue, f"e-{row.symbol}", "c0", "", row.symbol, side, abs(row.difference), D(100), NOW)
+            for row in venue.positions
+            for side in ["sell" if row.difference > 0 else "buy"]
+            if row.symbol in closed
+        )
+        fates = {row.id: adjust.Fate("canceled") for row in venue.orders if row.order is None}
+        seen.append(adjust.Seen(venue, ledgers, fills, fates))
+    return adjust.plan(state, seen, NOW)
 
 
 class RecordingCord:
@@ -494,7 +520,17 @@ def flattened() -> Story:
         ("meanrev", SIM1_POSITIONS[2:]),
         ("maker", SIM2_POSITIONS),
     ):
-        story.at(-1, ev.BookRead(name, positions, (), NOW - SECOND))
+        story.at(-1, ev.BookRead(name, positions, (), NOW - SECOND, adjusts=True))
+    return story
+
+
+def entangled() -> Story:
+    """Flattened; besides, one strategy's host takes no adjustment, a position is nobody's, and an order hangs."""
+    story = flattened()
+    ghost = position("TSLA", 25, "248.00")
+    story.at(-1, ev.PositionsRead("sim1", (ghost,), NOW - SECOND))
+    story.at(-1, ev.BookRead("meanrev", SIM1_POSITIONS[2:], (), NOW - SECOND))
+    story.at(-1, ev.BookRead("maker", SIM2_POSITIONS, ("a7e110",), NOW - SECOND, adjusts=True))
     return story
 
 

@@ -16,7 +16,7 @@ from typing import Self
 
 import pyte
 
-PATIENCE = 12.0
+PATIENCE = 60.0
 
 
 class Terminal:

@@ -75,7 +75,7 @@ def stands(state: DeskState) -> dict[str, tuple[Level, str]]:
     return {name: (pull.level, pull.scope) for name, pull in sorted(state.pulls.items())}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories(), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
 def test_what_stands_and_what_was_resumed_does_not_depend_on_the_order_of_reading(
     history: dict[str, list[Record]], one: random.Random, other: random.Random
@@ -86,7 +86,7 @@ def test_what_stands_and_what_was_resumed_does_not_depend_on_the_order_of_readin
     assert first.gate_state == second.gate_state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_reading_again_changes_nothing(history: dict[str, list[Record]], chance: random.Random) -> None:
     records = list(merged(history, chance))
@@ -94,7 +94,7 @@ def test_reading_again_changes_nothing(history: dict[str, list[Record]], chance:
     assert fold_all(records, state) == state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_nothing_but_a_resume_that_names_it_takes_a_pull_away(
     history: dict[str, list[Record]], chance: random.Random

@@ -229,3 +229,36 @@ def test_the_size_is_never_more_than_before_but_for_a_hundred() -> None:
     state = DeskState(name="demo", size=Decimal("0.25"))
     story = scenario.reconciled().at(-200, ev.Resumed((), "desk", Decimal("0.25"), "own-fix", "x", ()))
     assert state.size == judged(story, asked(cause="mistaken", size="former")).size
+
+
+def paused(clear: float, *, level: str = "L1", fired: bool = True) -> scenario.Story:
+    """A desk whose entries a trigger paused; its cause has been clear for so many seconds (0: it is not)."""
+    story = scenario.calm().at(
+        -2000, ev.Pulled("t", level, "desk", "error-rate", "trigger", "guard", ("sim1", "sim2")), actor="guard"
+    )
+    if fired:
+        story.at(-2000, ev.TriggerFired("t", "error-rate", "", "12 errors within a minute"))
+    for venue in ("sim1", "sim2"):
+        story.at(-1900, ev.VenueVerdict("t", venue, Verdict.VERIFIED, "followed"))
+    story.at(-100, ev.VenueChanged("sim2", False, "refused")).at(-99, ev.VenueChanged("sim2", True))
+    return story.at(-clear, ev.TriggerTurned("error-rate", "", True, "0 errors within a minute")) if clear else story
+
+
+@pytest.mark.parametrize(
+    ("story", "lacks"),
+    [
+        (paused(900), set()),
+        (paused(899), {"clear"}),
+        (paused(0), {"clear"}),
+        (paused(900).at(-5, ev.TriggerTurned("error-rate", "", False, "nothing is known about it")), {"clear"}),
+        (paused(900).at(-5, ev.GuardStarted("1", 2, 3)), {"clear"}),
+        (paused(900, fired=False), {"green", "size"}),
+        (paused(900, level="L4"), {"green", "size"}),
+    ],
+)
+def test_an_l1_of_a_trigger_returns_to_its_former_size_once_that_is_clear(
+    story: scenario.Story, lacks: set[str]
+) -> None:
+    judgement = judged(story, asked(size="former", cause="external"))
+    assert missing(judgement) == lacks
+    assert judgement.size == 1

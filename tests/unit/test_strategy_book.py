@@ -7,21 +7,24 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_struct
 
 from adapters.base import Bar, NewOrder
 from adapters.gate_client import Answer
 from adapters.simulator.strategies import KINDS, model_hash_of
-from adapters.simulator.strategies.book import Book, Holding
+from adapters.simulator.strategies.book import Book, Holding, Moved, day_of
 from adapters.simulator.strategies.gatekeeper import allowed
 from adapters.simulator.strategies.model import Cancel, Send, View, Working, towards
 from adapters.simulator.strategies.models import make_model
+from console.desk.adjust import Correction, Take
 from console.desk.events import Filled, Order
 
 D = Decimal
+AT = 1_700_000_000_000_000_000
 
 
 def fill(execution, qty=5, side="buy", price="10", client="momentum-1", order="o1"):
-    return Filled("sim1", execution, order, client, "AAPL", side, D(qty), D(price), 1_700_000_000_000_000_000)
+    return Filled("sim1", execution, order, client, "AAPL", side, D(qty), D(price), AT)
 
 
 def order(client="momentum-1", status="new", legs=(), order_id="o1"):
@@ -34,7 +37,8 @@ def path(tmp_path):
 
 
 def snapshot(book):
-    return book.holdings, book.entries, book.executions, book.legs, book.realised, book.enabled, book.sent
+    also = book.set_aside, book.corrected, book.given
+    return book.holdings, book.entries, book.executions, book.legs, book.realised, book.enabled, book.sent, also
 
 
 # --- the book ---------------------------------------------------------------------------------------------------------
@@ -93,6 +97,40 @@ def test_a_restart_continues_the_book_and_cuts_off_a_torn_line(path):
     assert not again.filled(fill("e1"))
     again.dropped("momentum-2")
     assert again.sent == 1
+
+
+def test_a_correction_is_taken_whole_or_not_at_all_and_once(path):
+    book = Book("momentum", path)
+    book.intend(NewOrder("momentum-1", "AAPL", "buy", D(10)))
+    book.acked(order())
+    book.filled(fill("e1", qty=8))
+    asked = Correction("c1", {"AAPL": D(8)}, (Take("AAPL", D(-8), D(12), ("x1", "x2"), AT),), ended=("o1",))
+    with pytest.raises(Moved, match="AAPL: 8 is held, not 7"):
+        book.correct(replace_struct(asked, holds={"AAPL": D(7)}))
+    with pytest.raises(Moved, match="fill e1 is in the book already"):
+        book.correct(replace_struct(asked, takes=(Take("AAPL", D(-8), D(12), ("x1", "e1")),)))
+    assert (book.position("AAPL"), len(book.working("AAPL"))) == (8, 1)
+    book.correct(asked)
+    book.correct(asked)
+    assert (book.position("AAPL"), book.working("AAPL")) == (0, [])
+    assert book.realised[day_of(AT)] == 16
+    assert not book.filled(fill("x2", side="sell")), "what was given is not taken again"
+    book.correct(Correction("c2", {}, set_aside=("o9",)))
+    book.close()
+    again = Book("momentum", path)
+    assert snapshot(again) == snapshot(book)
+    again.correct(asked)
+    assert again.position("AAPL") == 0
+
+
+def test_a_ledger_tells_the_newest_fills_and_says_whether_they_are_all(path, monkeypatch):
+    monkeypatch.setattr("adapters.simulator.strategies.book.LEDGER_EXECUTIONS", 2)
+    book = Book("momentum", path)
+    for number in range(3):
+        book.filled(fill(f"e{number}"))
+    told = book.ledger()
+    assert ([each.id for each in told.executions], told.complete) == (["e2", "e1"], False)
+    assert (told.held("AAPL"), told.tells(AT - 1), told.tells(AT)) == (15, False, True)
 
 
 @given(fills=st.lists(st.tuples(st.integers(1, 9), st.sampled_from([1, -1]), st.integers(1, 50)), max_size=30))

@@ -25,6 +25,7 @@ class Desk:
         self.now = 1_800_000_000 * SECOND
         self.state = DeskState()
         self.watch = Watch(SPECS)
+        self.turned: list[ev.TriggerTurned] = []
         self.seq = 0
         self.tell(
             ev.DeskDescribed(
@@ -53,6 +54,10 @@ class Desk:
         made = list(actions)
         for action in made:
             self.tell(pulled(action, f"p{self.now}"))
+            self.tell(ev.TriggerFired(f"p{self.now}", action.trigger, action.subject, action.reason))
+        self.turned = list(self.watch.turned(self.state))
+        for event in self.turned:
+            self.tell(event)
         return made
 
     def go(self, seconds: float, each: Callable[[], None] = lambda: None) -> list[Action]:
@@ -265,3 +270,40 @@ def test_errors_outside_the_session_are_no_reason() -> None:
     desk.errors(0)
     desk.errors(500)
     assert not desk.go(5)
+
+
+def test_an_l1_of_a_trigger_knows_since_when_its_cause_has_been_clear() -> None:
+    desk = Desk()
+    count = 0
+
+    def erring() -> None:
+        nonlocal count
+        count += 1
+        calm()
+
+    def calm() -> None:
+        desk.answer("a", "b")
+        desk.errors(count)
+
+    (action,) = desk.go(10, erring)
+    (name,) = desk.state.fired
+    assert (action.trigger, action.level, desk.state.fired[name].clear_since) == ("error-rate", "L1", 0)
+    desk.go(70, calm)
+    since = desk.state.fired[name].clear_since
+    assert since > 0
+    desk.go(300, calm)
+    assert desk.state.fired[name].clear_since == since, "told once, and counted from then"
+    desk.go(20)
+    assert desk.state.fired[name].clear_since == 0, "who is not heard is not clear"
+    desk.go(2, calm)
+    again = desk.state.fired[name].clear_since
+    assert again > since
+    desk.tell(ev.GuardStarted("1", 1, 0))
+    desk.watch = Watch(SPECS)
+    assert desk.state.fired[name].clear_since == 0, "what went on before this guard, nobody watched"
+    desk.go(2, calm)
+    assert desk.state.fired[name].clear_since > again
+    desk.tell(ev.Resumed((name,), "desk", Decimal(1), "external", "x", ()))
+    assert desk.state.fired == {}
+    desk.go(5, calm)
+    assert desk.turned == []

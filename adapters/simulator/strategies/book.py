@@ -7,10 +7,12 @@ on the disk before the order is sent (`await sync()`); fills need no such care, 
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ import msgspec
 
 from adapters.base import NewOrder
 from adapters.simulator.strategies.model import Working
-from console.desk.events import Filled, Order
+from console.desk.adjust import BookOrder, Correction, Execution, Ledger
+from console.desk.events import Filled, Order, Position
 from console.desk.pull import strategy_of
 
 ENDED = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 ZERO = Decimal(0)
+LEDGER_EXECUTIONS = 2_000
+"""How many of its newest fills a book tells whoever compares it."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,12 @@ class Entry:
     order_id: str = ""
     filled: Decimal = ZERO
     leg: bool = False
+    at: int = 0
+    """When it was noted, UTC ns; 0 for one of a file that does not say."""
+
+
+class Moved(Exception):
+    """The book is not what a correction takes it for, and stays as it is. The message says where."""
 
 
 class Book:
@@ -67,8 +78,12 @@ class Book:
         self.strategy = strategy
         self.holdings: dict[str, Holding] = {}
         self.entries: dict[str, Entry] = {}
-        self.executions: set[str] = set()
+        self.executions: dict[str, Execution] = {}
         self.legs: set[str] = set()
+        self.set_aside: list[str] = []
+        self.corrected: set[str] = set()
+        self.given: set[str] = set()
+        """Executions that came by a correction: they say nothing about how far this book's own were heard."""
         self.realised: dict[str, Decimal] = {}
         self.enabled = True
         self.sent = 0
@@ -126,6 +141,18 @@ class Book:
     def enable(self, enabled: bool) -> None:
         self._note("enable", enabled=enabled)
 
+    def correct(self, asked: Correction) -> None:
+        """Somebody compared this book with the venue, and it was wrong. All of it or nothing: raises Moved."""
+        if asked.id in self.corrected:
+            return
+        for symbol, qty in asked.holds.items():
+            if self.position(symbol) != qty:
+                raise Moved(f"{symbol}: {self.position(symbol)} is held, not {qty}")
+        for execution in (execution for take in asked.takes for execution in take.executions):
+            if execution in self.executions:
+                raise Moved(f"fill {execution} is in the book already")
+        self._note("correct", **msgspec.to_builtins(asked))
+
     async def sync(self) -> None:
         """Returns once everything noted so far is on the disk."""
         await asyncio.to_thread(os.fsync, self._file.fileno())
@@ -151,9 +178,27 @@ class Book:
         """Client ids of orders that were to be sent and whose fate is not known."""
         return [entry.client_order_id for entry in self.entries.values() if not entry.order_id]
 
+    def ledger(self) -> Ledger:
+        """All of it, as whoever compares it with the venue needs it."""
+        return Ledger(
+            strategy=self.strategy,
+            positions=tuple(
+                Position(symbol, held.qty, round(held.price, 6)) for symbol, held in self.holdings.items() if held.qty
+            ),
+            orders=tuple(
+                BookOrder(entry.order_id, entry.client_order_id, entry.at)
+                for entry in self.entries.values()
+                if entry.order_id
+            ),
+            executions=tuple(islice(reversed(self.executions.values()), LEDGER_EXECUTIONS)),
+            legs=tuple(self.legs),
+            complete=len(self.executions) <= LEDGER_EXECUTIONS,
+        )
+
     # --- the fold ---------------------------------------------------------------------------------------------------
 
     def _note(self, do: str, /, **what: Any) -> None:
+        what["at"] = what.get("at", time.time_ns())
         self._file.write(json.dumps({"do": do, **what}).encode() + b"\n")
         self._file.flush()
         _FOLD[do](self, what)
@@ -170,7 +215,7 @@ class Book:
 
     def _on_intend(self, told: dict[str, Any]) -> None:
         limit = None if told["limit"] is None else Decimal(told["limit"])
-        entry = Entry(told["id"], told["symbol"], told["side"], Decimal(told["qty"]), limit)
+        entry = Entry(told["id"], told["symbol"], told["side"], Decimal(told["qty"]), limit, at=told.get("at", 0))
         self.entries[entry.client_order_id] = entry
         self.sent += 1
 
@@ -182,7 +227,9 @@ class Book:
         for leg in told["legs"]:
             if leg not in self.legs:
                 self.legs.add(leg)
-                self.entries[leg] = Entry("", told["symbol"], other, Decimal(told["qty"]), order_id=leg, leg=True)
+                self.entries[leg] = Entry(
+                    "", told["symbol"], other, Decimal(told["qty"]), order_id=leg, leg=True, at=told.get("at", 0)
+                )
 
     def _on_dropped(self, told: dict[str, Any]) -> None:
         if self.entries.pop(told["id"], None) is not None:
@@ -193,11 +240,8 @@ class Book:
 
     def _on_fill(self, told: dict[str, Any]) -> None:
         fill = msgspec.convert({**told, "kind": "filled"}, Filled)
-        self.executions.add(fill.execution_id)
-        holding = self.holdings.setdefault(fill.symbol, Holding())
-        day = day_of(fill.at)
-        realised = holding.take(fill.qty if fill.side == "buy" else -fill.qty, fill.price)
-        self.realised[day] = self.realised.get(day, ZERO) + realised
+        signed = fill.qty if fill.side == "buy" else -fill.qty
+        self._take(fill.symbol, signed, fill.price, (fill.execution_id,), fill.at)
         key = self._key(fill.order_id, fill.client_order_id)
         entry = self.entries.get(key)
         if entry is not None:
@@ -205,6 +249,24 @@ class Book:
             entry.order_id = fill.order_id
             if entry.filled >= entry.qty:
                 del self.entries[key]
+
+    def _take(self, symbol: str, qty: Decimal, price: Decimal, executions: tuple[str, ...], at: int) -> None:
+        """Of several executions that are taken together the first one counts for all."""
+        for number, execution in enumerate(executions):
+            self.executions[execution] = Execution(execution, symbol, ZERO if number else qty, price, at)
+        realised = self.holdings.setdefault(symbol, Holding()).take(qty, price)
+        day = day_of(at)
+        self.realised[day] = self.realised.get(day, ZERO) + realised
+
+    def _on_correct(self, told: dict[str, Any]) -> None:
+        asked = msgspec.convert({name: what for name, what in told.items() if name not in ("do", "at")}, Correction)
+        self.corrected.add(asked.id)
+        for take in asked.takes:
+            self._take(take.symbol, take.qty, take.price, take.executions, take.at or told["at"])
+            self.given.update(take.executions)
+        gone = {*asked.ended, *asked.set_aside}
+        self.entries = {key: entry for key, entry in self.entries.items() if entry.order_id not in gone}
+        self.set_aside += asked.set_aside
 
     def _on_enable(self, told: dict[str, Any]) -> None:
         self.enabled = told["enabled"]
@@ -223,6 +285,7 @@ _FOLD: dict[str, Callable[[Book, dict[str, Any]], None]] = {
     "ended": Book._on_ended,
     "fill": Book._on_fill,
     "enable": Book._on_enable,
+    "correct": Book._on_correct,
 }
 
 

@@ -88,7 +88,7 @@ class Runner:
     async def catch_up(self) -> bool:
         """Reads the fills and open orders that the stream may have missed. False where the venue did not answer."""
         named = {key: entry.order_id for key, entry in self.book.entries.items() if entry.order_id}
-        fills = await self._venue.fills_until(frozenset(self.book.executions))
+        fills = await self._venue.fills_until(frozenset(self.book.executions.keys() - self.book.given))
         orders = await self._venue.open_orders()
         if isinstance(fills, Unknown) or isinstance(orders, Unknown):
             return False

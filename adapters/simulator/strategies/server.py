@@ -1,14 +1,19 @@
-"""The strategies' HTTP side: each has its health, metrics, settings, book, state, and a switch."""
+"""The strategies' HTTP side: each has its health, metrics, settings, book, state, a switch, and takes corrections."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from adapters.simulator.strategies.book import Moved
 from adapters.simulator.strategies.hub import Hub
 from adapters.simulator.strategies.runner import Runner
+from console.desk.adjust import Correction
+from console.desk.events import encode
 
 _METRICS = (
     ("orders_sent_total", "counter", "Orders sent since the book began."),
@@ -72,7 +77,13 @@ class Served:
             if holding.qty
         ]
         order_ids = [entry.order_id for entry in runner.book.entries.values() if entry.order_id]
-        return {"positions": positions, "order_ids": order_ids, "unsettled": runner.book.unsettled()}
+        return {
+            "positions": positions,
+            "order_ids": order_ids,
+            "unsettled": runner.book.unsettled(),
+            "adjusts": True,
+            "set_aside": runner.book.set_aside,
+        }
 
     def settings(self) -> dict[str, str]:
         told = self.runner.settings
@@ -121,9 +132,6 @@ def application(strategies: dict[str, Served]) -> web.Application:
     async def settings(request: web.Request) -> web.Response:
         return web.json_response(served(request).settings())
 
-    async def book(request: web.Request) -> web.Response:
-        return web.json_response({"as_of": time.time_ns(), **served(request).book()})
-
     async def state(request: web.Request) -> web.Response:
         return web.json_response({"as_of": time.time_ns(), **served(request).state()})
 
@@ -137,7 +145,33 @@ def application(strategies: dict[str, Served]) -> web.Application:
     app.router.add_get("/{name}/healthz", healthz)
     app.router.add_get("/{name}/metrics", metrics)
     app.router.add_get("/{name}/settings", settings)
-    app.router.add_get("/{name}/book", book)
     app.router.add_get("/{name}/state", state)
     app.router.add_post("/{name}/{switch:enable|disable}", switch)
+    _serve_books(app, served)
     return app
+
+
+def _serve_books(app: web.Application, served: Callable[[web.Request], Served]) -> None:
+    """Each strategy's book: in brief, in full, and put right by whoever compared it with the venue."""
+
+    async def book(request: web.Request) -> web.Response:
+        return web.json_response({"as_of": time.time_ns(), **served(request).book()})
+
+    async def ledger(request: web.Request) -> web.Response:
+        return web.Response(body=encode(served(request).runner.book.ledger()), content_type="application/json")
+
+    async def correct(request: web.Request) -> web.Response:
+        one = served(request).runner.book
+        try:
+            asked = msgspec.json.decode(await request.read(), type=Correction)
+            one.correct(asked)
+        except msgspec.MsgspecError as error:
+            raise web.HTTPBadRequest(text=f"not a correction: {error}\n") from None
+        except Moved as error:
+            raise web.HTTPConflict(text=f"{error}\n") from None
+        await one.sync()
+        return web.json_response({"corrected": asked.id})
+
+    app.router.add_get("/{name}/book", book)
+    app.router.add_get("/{name}/ledger", ledger)
+    app.router.add_post("/{name}/correct", correct)

@@ -45,7 +45,8 @@ def _parity(comparison: Comparison) -> tuple[str, str, str]:
     settling = f"{comparison.in_flight} in flight, younger than 5 s" if comparison.in_flight else ""
     if comparison.differences:
         held = sum(row.kind.differs for venue in comparison.venues for row in venue.positions)
-        where = [f"{held} in positions", f"{comparison.differences - held} in open orders", settling]
+        orders = comparison.differences - held
+        where = [f"{held} in positions", f"{orders} in open orders", settling, "a brings the books to broker truth"]
         return count(comparison.differences, "DIFFERENCE", "DIFFERENCES"), "band-bad", " · ".join(filter(None, where))
     if comparison.in_flight:
         return "SETTLING", "band-calm", settling
@@ -55,8 +56,29 @@ def _parity(comparison: Comparison) -> tuple[str, str, str]:
 
 
 def venue_lines(moment: Moment, comparison: Comparison) -> list[Line]:
-    """How old each side is."""
-    return [_venue(moment, venue) for venue in comparison.venues]
+    """How old each side is; what was put right last, and which orders a book has set aside."""
+    return [*(_venue(moment, venue) for venue in comparison.venues), *_set_aside(moment), *_adjusted(moment)]
+
+
+def _set_aside(moment: Moment) -> list[Line]:
+    rows = [(row.info, row.book.set_aside) for row in moment.state.strategies.values() if row.book is not None]
+    return [
+        line((" △ ", "warn"), f"{info.name} set aside {some(orders)}: nobody knows its fate, ask {info.venue}’s desk")
+        for info, orders in rows
+        if orders
+    ]
+
+
+def _adjusted(moment: Moment) -> list[Line]:
+    if not moment.state.adjustments:
+        return []
+    last = moment.state.adjustments[-1]
+    took = {name for name, answer in last.answers.items() if answer.outcome == "acked"}
+    done = last.asked.strategies <= took
+    glyph = ("✓", "good") if done else ("△", "warn")
+    told = f"{count(len(last.asked.rows), 'difference')} of {last.asked.venue} adjusted by {last.actor}"
+    doubt = "" if done else ", not every book took it"
+    return [line(" ", glyph, f" {told}{doubt} ", (f"{age(moment.now - last.at)} ago", "dim"))]
 
 
 def _venue(moment: Moment, venue: ComparedVenue) -> Line:

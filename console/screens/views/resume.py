@@ -70,10 +70,10 @@ def _proof(proof: Proof, width: int) -> list[Line]:
     lead = line(glyph, fit(line((proof.label, "title")), LABEL))
     if proof.holds:
         return wrap(lead, proof.said, "", width)
-    leads_to = line(" ", (proof.key or proof.way, "key"), " ")
+    leads_to = line(" ", (proof.key, "key"), " ")
     first, *rest = wrap(lead, proof.said, "warn", width - width_of(leads_to))
-    if proof.key and proof.way and width >= ROOMY:
-        rest.append(line(" " * (LABEL + 3), (f"→ {proof.way}", "dim")))
+    if proof.way and (not proof.key or width >= ROOMY):
+        rest += wrap(line(" " * (LABEL + 3), ("→ ", "dim")), proof.way, "dim", width)
     return [spread(first, leads_to, width), *rest]
 
 
