@@ -99,6 +99,7 @@ PICTURES = (
         lambda: scenario.walking(spec("tree:no-fills"), True, True, True).updates,
         (*WALK_ON, "l"),
     ),
+    Picture("recovery-guard-down", scenario.walking_alone(spec("tree:no-fills"), True), WALK_ON),
     Picture("cadence", lambda: scenario.attested(*scenario.ATTESTED).updates, ("6",)),
     Picture("cadence-attest", lambda: scenario.attested(*scenario.ATTESTED).updates, ATTEST),
     Picture("lead", lambda: scenario.burning().updates, ("enter",)),

@@ -6,6 +6,7 @@ from datetime import date
 from textual.app import ComposeResult
 
 from console.actions import bindings
+from console.desk.attested import DeskCalendar
 from console.desk.attested import standings as standings_of
 from console.desk.cadence import Gate
 from console.desk.logbook import utc_day
@@ -50,14 +51,15 @@ class CadenceScreen(RunbookRoom):
         if book is None:
             said.show([LOADING])
             return
-        calendar = book.get(CALENDAR, FALLBACK_CALENDAR)
+        fallback = book.get(CALENDAR, FALLBACK_CALENDAR)
+        calendar = DeskCalendar.of(moment.state, fallback) if fallback is not None else None
         said.show(view.calendar_lines(calendar, self._today, self.size.width))
         said.display = bool(said.lines)
         if calendar is None:
             return
         gates, about = self.query_one("#gates", Grid), self.query_one("#about", Page)
         standings = standings_of(moment.state, book.of(GATE), self._today, calendar)
-        gates.border_title = view.title(standings, self._today)
+        gates.border_title = view.title(standings, self._today, calendar)
         gates.show(view.rows(book.of(CADENCE), book.of(GATE), standings, self._today))
         written = Writer(about.room - 1)
         if (gate := self._gate) is not None:

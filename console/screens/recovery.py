@@ -1,6 +1,6 @@
 """Recovery: pick the symptom, answer yes or no, and see what to do. It never pulls anything itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from textual.app import ComposeResult
@@ -207,16 +207,19 @@ class RecoveryScreen(RunbookRoom):
             tree = known.walk.tree.id
             self.enter(en.SizeLowered(leaf.size, f"{tree}: {known.walk.here}", leaf.rate, known.id), self._act)
 
-    def _act(self, target: str = "") -> None:
+    def _act(self, target: str = "", then: Callable[[], None] | None = None) -> None:
         """What the leaf wants is done."""
         known = self._known
         if known is not None:
-            self.enter(en.LeafActed(known.id, known.walk.here, target, self._note))
+            self.enter(en.LeafActed(known.id, known.walk.here, target, self._note), then)
             self._note = ""
 
     def pulled(self, pull: str, level: Level) -> None:
-        if isinstance(self.leaf, KillSwitch) and level.rank >= self.leaf.level.rank:
-            self._act(pull)
+        known, leaf = self._known, self.leaf
+        if known is None or not isinstance(leaf, KillSwitch) or level.rank < leaf.level.rank:
+            return
+        why = partial(self.program.tell_reason, pull, f"{known.walk.tree.id}: {known.walk.here}")
+        self._act(pull, None if self.console.moment.down else why)
 
     def resumed(self, pulls: tuple[str, ...]) -> None:
         if isinstance(self.leaf, Resume):

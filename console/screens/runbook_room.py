@@ -27,6 +27,10 @@ class RunbookConsole(Console, Protocol):
         """Write into the logbook, and call `then` once it is there; a refusal is shown."""
         ...
 
+    def tell_reason(self, pull: str, text: str) -> None:
+        """Hand the reason of a pull to the guard."""
+        ...
+
     def open_ref(self, ref: str) -> None:
         """Read this in the Runbooks."""
         ...

@@ -7,10 +7,13 @@ from textual.pilot import Pilot
 
 from console.app import AndonApp
 from console.desk import entries as en
+from console.desk.attested import DeskCalendar
 from console.desk.pull import Level, Scope
 from console.desk.source import Update
+from console.desk.state import DeskState
 from console.screens.attest import AttestScreen
 from console.screens.cord import CordScreen
+from console.screens.views.cadence import calendar_lines
 from tests.pictures import settle, spec
 from tests.support import scenario
 from widgets.grid import Grid
@@ -264,3 +267,10 @@ async def test_help_tells_what_can_be_done_here() -> None:
         assert "Answer yes" in told
         assert "Tick the step" not in told
         assert len(told.splitlines()) <= 22, "all of it fits on the smallest screen"
+
+
+def test_a_calendar_without_the_years_holidays_is_said() -> None:
+    calendar = DeskCalendar.of(DeskState(), spec("calendar:xnys"))
+    assert calendar_lines(calendar, date(2026, 3, 16), 80) == []
+    [said] = calendar_lines(calendar, date(2199, 3, 16), 80)
+    assert "weekends alone" in text_of(said)

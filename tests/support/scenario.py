@@ -578,6 +578,11 @@ def walking(tree: Tree, *answers: bool, story: Callable[[], Story] = burning) ->
     return beaten(told)
 
 
+def walking_alone(tree: Tree, *answers: bool) -> Callable[[], list[Update]]:
+    """A walk while no guard watches."""
+    return lambda: [*walking(tree, *answers).updates, Detached("connection refused")]
+
+
 def with_task(tree: Tree, *answers: bool) -> Story:
     """A walk has ended in a leaf that left a task."""
     told = walking(tree, *answers)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from console.desk.cadence import Attestation, Cadence, Gate, Holidays, Standing, State
+from console.desk.attested import DeskCalendar
+from console.desk.cadence import Attestation, Cadence, Gate, Standing, State
 from console.desk.words import NONE
 from console.runbooks.handbook import Handbook
 from console.screens.views.looks import STANDINGS
@@ -19,26 +20,23 @@ COLUMNS = (
     Column("due", 10, align="right"),
 )
 
-LATE = (State.OVERDUE, State.EXPIRED, State.FAILED)
-"""What nobody may overlook."""
 
-
-def title(standings: Mapping[str, Standing], today: date) -> str:
-    """`Cadence  20 · 2 overdue · 5 due today`."""
-    late = sum(at.state in LATE for at in standings.values())
+def title(standings: Mapping[str, Standing], today: date, calendar: DeskCalendar) -> str:
+    """`Cadence  20 · 2 late or failed · 5 due today · by the days of xnys`."""
+    late = sum(at.late for at in standings.values())
     now = sum(at.state is State.DUE and at.due == today for at in standings.values())
     told = [f"Cadence  {len(standings)}"]
     told += [f"{late} late or failed"] if late else []
     told += [f"{now} due today"] if now else []
-    return f" {' · '.join(told)} "
+    return f" {' · '.join([*told, f'by the days of {calendar.name}'])} "
 
 
-def calendar_lines(calendar: Holidays | None, today: date, width: int) -> list[Line]:
+def calendar_lines(calendar: DeskCalendar | None, today: date, width: int) -> list[Line]:
     """A word where the days can not be trusted."""
     if calendar is None:
         return wrap(line((" ○ ", "unknown")), "no calendar can be read: no gate’s day is known", "unknown", width)
     if not calendar.knows(today):
-        told = f"the calendar {calendar.id} has no holidays of {today.year}: weekends alone are left out"
+        told = f"the calendar {calendar.fallback.id} has no holidays of {today.year}: weekends alone are left out"
         return wrap(line((" ○ ", "unknown")), told, "unknown", width)
     return []
 
@@ -60,7 +58,7 @@ def rows(
 
 def _gate(gate: Gate, at: Standing, today: date) -> Row:
     glyph, looks = STANDINGS[at.state.value]
-    late = at.state in LATE
+    late = at.late
     return Row(
         gate.id,
         (

@@ -54,7 +54,7 @@ def _action(action: Action, console: Console, width: int) -> list[Line]:
     """What it does; paler where it is refused now, and the key itself then says why."""
     refused = bool(action.refuses(console))
     keys = f"{action.shown} F10" if action.dangerous else action.shown
-    lead = line((f"{keys:>9}  ", "off" if refused else "key"), (f"{_named(action):<10}", "off" if refused else "title"))
+    lead = line((f"{keys:>9}  ", "off" if refused else "key"), (f"{_named(action):<11}", "off" if refused else "title"))
     return wrap(lead, action.help, "off" if refused else "", width)
 
 

@@ -79,7 +79,7 @@ def walk_page(moment: Moment, known: WalkState, note: str, book: Handbook, asked
     if known.ended:
         _over(known, page)
     elif question is not None:
-        _question(len(known.walk.answers) + 1, question, known.walk.tree, page)
+        _question(moment, len(known.walk.answers) + 1, question, known.walk.tree, page)
     elif leaf is not None:
         _leaf(moment, leaf, book, asked, page)
     if note:
@@ -123,13 +123,14 @@ def big(text: str, tone: str, width: int) -> list[Line]:
     return [band(told, tone, width) for told in ("", *textwrap.wrap(text, width - 8), "")]
 
 
-def _question(number: int, question: Question, tree: Tree, page: Writer) -> None:
+def _question(moment: Moment, number: int, question: Question, tree: Tree, page: Writer) -> None:
     page.add(*big(f"Q{number}  {question.ask}", "band-calm", page.width))
     page.blank()
     page.fact("  why", question.why)
     page.blank()
     for key, target, (word, tone) in (("y", question.yes, ANSWERS[True]), ("n", question.no, ANSWERS[False])):
-        lead = line("  ", (f" {key} ", "band-calm"), (f" {word:<4}", tone), ("→ ", "dim"))
+        looks = "off" if moment.read_only else "band-calm"
+        lead = line("  ", (f" {key} ", looks), (f" {word:<4}", tone), ("→ ", "dim"))
         leaf = tree.leaves.get(target)
         if leaf is not None:
             page.text(line(lead, chip(leaf), " "), leaf.says)
@@ -166,7 +167,10 @@ def _acts(moment: Moment, leaf: Leaf, asked: bool, page: Writer) -> None:
         case _:
             page.fact("  will do", "changes no gate; a task stays open until somebody closes it")
             key, says = "d", "keeps it as an open task"
-    page.text(line("  ", (f" {key} ", "band-bad" if key in ("K", "y") else "band-calm"), " "), says, "title")
+    if moment.read_only:
+        page.text(line("  ", (f" {key} ", "off"), " "), "not here: this console is READ-ONLY", "off")
+    else:
+        page.text(line("  ", (f" {key} ", "band-bad" if key in ("K", "y") else "band-calm"), " "), says, "title")
     if isinstance(leaf, KillSwitch):
         page.add(*reach(moment, leaf.level, page.width))
 
