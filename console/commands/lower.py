@@ -9,7 +9,7 @@ from console.session import Session
 
 
 def lower(options: argparse.Namespace) -> int:
-    """Lowers the size; returns 0, or 1 where that could not be written down. Raises ConfigError without a reason."""
+    """Lowers the size; returns 0, or 1 where that could not be written down. Raises ConfigError."""
     return write_down(options, en.SizeLowered(options.lower, options.reason, options.rate), size_now)
 
 

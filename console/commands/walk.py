@@ -29,33 +29,36 @@ def walk_tree(options: argparse.Namespace) -> int:
     """Walk; returns 0, or what the leaf's action came to. Raises ConfigError."""
     file = find(options.desk)
     answers = _answers(options.answers)
-    if answers is None and not (options.act or options.abort or sys.stdin.isatty()):
-        raise ConfigError("the questions are asked on a terminal; without one say --answers yes,no,…")
     with Session(glance(file).state) as session:
         kept = Kept(session)
-        walker = _Walker(kept, _begun(kept, options, anew=answers is not None or options.new))
+        going = None if answers is not None or options.new else kept.logbook.unfinished_walk(options.id)
+        at_leaf = going is not None and going.walk.leaf is not None
+        asks = answers is None and not options.abort and not (options.act and at_leaf)
+        if asks and not sys.stdin.isatty():
+            raise ConfigError("the questions are asked on a terminal; without one say --answers yes,no,…")
+        walker = _Walker(kept, _going_on(going) if going else _begun(kept, options))
         try:
             if options.abort:
                 walker.write(en.WalkAborted(walker.id, options.abort))
-            elif answers is not None:
-                walker.answer(answers, options.note)
-            elif not options.act or walker.walk.leaf is None:
+            elif asks:
                 walker.ask()
+            else:
+                walker.answer(answers or [], options.note)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        if not options.json and (answers is not None or options.act):
+        if not options.json and not asks:
             print("\n".join(walk_page(walker.state)))
         acts = (options.act or walker.wants_act) and walker.walk.leaf is not None and not walker.state.ended
         return _tell(options, walker, act(options, session, kept, walker.state) if acts else None)
 
 
-def _begun(kept: Kept, options: argparse.Namespace, *, anew: bool) -> WalkState:
-    """The walk to go on with: the latest that is not over, on the version it began with, or a new one."""
-    going = None if anew else kept.logbook.unfinished_walk(options.id)
-    if going is not None:
-        began = f"{going.actor} began {stamp(going.at)} with version {going.walk.version}"
-        print(f"andon: going on with {going.id}, which {began}; --new begins anew", file=sys.stderr)
-        return going
+def _going_on(going: WalkState) -> WalkState:
+    began = f"{going.actor} began {stamp(going.at)} with version {going.walk.version}"
+    print(f"andon: going on with {going.id}, which {began}; --new begins anew", file=sys.stderr)
+    return going
+
+
+def _begun(kept: Kept, options: argparse.Namespace) -> WalkState:
     if options.abort:
         raise ConfigError(f"no walk through {options.id!r} is going on")
     tree: Tree = named(options.id, "tree", all_of(library_of(options.desk), TREE)).spec
@@ -107,7 +110,7 @@ class _Walker:
         """Question by question, until the user leaves or wants the leaf done."""
         tree, shown = self.walk.tree, ""
         print(f"{tree.title}\n{self.id} · version {self.walk.version}")
-        while not self.wants_act:
+        while not (self.wants_act or self.state.ended):
             if self.walk.here != shown:
                 shown = self.walk.here
                 print("\n" + "\n".join(_here(self.walk)))

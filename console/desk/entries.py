@@ -122,7 +122,7 @@ class SizeLowered(Entry, frozen=True, tag="size_lowered"):
     until a resume. It never raises either. `walk` is the walk whose leaf wanted it."""
 
     size_pct: Annotated[int, Meta(ge=1, le=99)]
-    reason: str
+    reason: str = ""
     rate_pct: Annotated[int, Meta(ge=1, le=100)] | None = None
     walk: str = ""
 

@@ -92,7 +92,7 @@ def _size(moment: Moment, comparison: Comparison) -> Iterator[Step]:
         venues = [row for row in state.venues.values() if not row.retired]
         full = bool(venues) and all(row.full_sessions for row in venues)
         what = "Back to 100 %" if full else f"Watch one full session at {share(state.size)}"
-        yield Step(tone="calm", what=what, why=f"resumed at {clock(state.size_since)}Z", key="u")
+        yield Step(tone="calm", what=what, why=f"since {clock(state.size_since)}Z", key="u")
 
 
 def _venues(moment: Moment, comparison: Comparison) -> Iterator[Step]:

@@ -220,7 +220,7 @@ class Size(Plain, frozen=True):
         rate = min(self.rate, Decimal(event.rate_pct or event.size_pct) / 100)
         if (size, rate) == (self.size, self.rate):
             return self
-        return Size(size, rate, f"lowered to {event.size_pct} %: {event.reason}")
+        return Size(size, rate, f"lowered to {event.size_pct} %{f': {event.reason}' if event.reason else ''}")
 
 
 class AdjustmentState(Plain, frozen=True):

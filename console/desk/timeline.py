@@ -90,7 +90,7 @@ def _attested(record: ev.Record, event: en.GateAttested) -> tuple[str, str]:
 
 
 def _lowered(record: ev.Record, event: en.SizeLowered) -> tuple[str, str]:
-    return "warn", f"size lowered to {event.size_pct} % at most “{event.reason}” by {record.actor}"
+    return "warn", f"size lowered to {event.size_pct} % at most{_note(event.reason)} by {record.actor}"
 
 
 def _adjusting(record: ev.Record, event: ev.BookAdjusting) -> tuple[str, str]:

@@ -4,6 +4,7 @@ none at all. Most calls are made in this process, over the real sockets and file
 import json
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import sys
@@ -120,6 +121,35 @@ def test_answers_that_make_no_sense_are_refused_with_a_sentence(
     assert main(["tree", "walk", "no-fills", *words, "--desk", str(quiet.file)]) == 2
     assert says in capsys.readouterr().err
     assert not [r for r in read(quiet.state_dir / "journal") if isinstance(r.event, en.WalkAnswered)]
+
+
+def test_where_nothing_can_be_written_a_tree_is_walked_all_the_same_and_that_is_said(
+    quiet: Desk, andon: Andon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # as a disk that is full
+    try:
+        code = main(["tree", "walk", "no-fills", "--answers", "yes,yes,no", "--act", "--desk", str(quiet.file)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = capsys.readouterr()
+    assert code == 1
+    assert "[INVESTIGATE] venue-refuses" in told.out
+    assert told.err.count("NOT KEPT") == 1
+    assert andon("tree", "walks")[1]["walks"] == []
+
+
+def test_without_a_terminal_nothing_is_begun_that_would_have_to_be_asked(quiet: Desk, andon: Andon) -> None:
+    for words in ((), ("--act",), ("--new", "--act")):
+        done = subprocess.run(
+            [sys.executable, "-m", "console", "--desk", str(quiet.file), "tree", "walk", "no-fills", *words],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr.count("--answers yes,no,…")) == (2, 1), done.stderr
+    assert andon("tree", "walks")[1]["walks"] == []
 
 
 def test_without_a_guard_a_size_is_lowered_for_the_next_one_and_a_resume_waits(quiet: Desk, andon: Andon) -> None:
