@@ -274,3 +274,18 @@ def test_a_calendar_without_the_years_holidays_is_said() -> None:
     assert calendar_lines(calendar, date(2026, 3, 16), 80) == []
     [said] = calendar_lines(calendar, date(2199, 3, 16), 80)
     assert "weekends alone" in text_of(said)
+
+
+async def test_a_resume_leaf_leads_to_the_guard_and_is_over_once_the_desk_was_resumed() -> None:
+    story = scenario.walking(spec("tree:post-incident"), True, True, True, story=scenario.reconciled)
+    desk = Desk(story.updates)
+    desk.source = scenario.JudgingSource(story.updates)
+    desk.app = AndonApp(desk.source, desk.cord, clock=lambda: scenario.NOW)
+    async with desk.app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "4", "slash", *"incident is closed", "enter", "enter")
+        assert "asks the resume guard for 25 %" in " ".join(desk.page.split())
+        await opened(pilot, "u", "c", "c", "t", *"test pull", "enter")
+        assert desk.kept == []
+        await opened(pilot, "enter")
+        await opened(pilot, *"demo", "enter")
+    assert desk.kept == [en.LeafActed("post-incident-3fa91c", "come-back", scenario.PULL)]
