@@ -239,10 +239,11 @@ async def test_a_tick_is_taken_back() -> None:
 
 async def test_a_gate_is_attested_only_with_a_note_or_evidence() -> None:
     desk = Desk(scenario.attested().updates)
-    async with desk.app.run_test(size=(80, 24)) as pilot:
+    async with desk.app.run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot, "6", "slash", *"DAILY D1", "enter", "enter", "p", "enter")
         assert isinstance(desk.app.screen, AttestScreen)
-        assert desk.kept == []
+        assert "once there is a note" in desk.said("#foot")
+        assert (desk.kept, list(desk.app._notifications)) == ([], [])
         await opened(pilot, "e", *"bars.txt", "enter", "enter")
         assert not isinstance(desk.app.screen, AttestScreen)
         assert desk.kept == [en.GateAttested("DAILY D1", date(2026, 3, 16), "passed", "", "bars.txt")]
