@@ -30,6 +30,13 @@ class Console(Protocol):
     def copy_script(self) -> None: ...
     def start_guard(self) -> None: ...
     def leave(self) -> None: ...
+    def in_room(self, what: str) -> None:
+        """Do what the room in sight offers under this name."""
+        ...
+
+    def not_in_room(self, what: str) -> str:
+        """Why the room in sight does not do that now; empty where it does."""
+        ...
 
 
 def _always(console: Console) -> str:
@@ -39,7 +46,8 @@ def _always(console: Console) -> str:
 @dataclass(frozen=True, slots=True)
 class Action:
     """`keys` are Textual's names, `shown` what a person reads; `refuses` gives the reason why it is disabled now, or
-    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens."""
+    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens, `at` the
+    only room that it is for."""
 
     id: str
     keys: tuple[str, ...]
@@ -50,6 +58,7 @@ class Action:
     run: Callable[[Console], None]
     refuses: Callable[[Console], str] = _always
     room: str = ""
+    at: str = ""
     dangerous: bool = False
     priority: bool = False
     foot: bool = False
@@ -72,6 +81,22 @@ def _later(name: str, key: str, label: str, about: str) -> Action:
         lambda console: None,
         refuses=lambda console: "not in this version yet",
         room=name,
+    )
+
+
+def _in(room: str, name: str, key: str, shown: str, label: str, about: str) -> Action:
+    """What one room alone offers; `key` may be several, with commas between."""
+    return Action(
+        f"{room}.{name}",
+        tuple(key.split(",")),
+        shown,
+        label,
+        about,
+        "Here",
+        lambda console: console.in_room(name),
+        refuses=lambda console: console.not_in_room(name),
+        at=room,
+        foot=True,
     )
 
 
@@ -125,9 +150,9 @@ ACTIONS: tuple[Action, ...] = (
     _room("desk", "1", "Desk", "Monitors, strategies, what happened, what to do next"),
     _room("book", "2", "Book", "The strategies’ books beside what the brokers report"),
     _later("incidents", "3", "Incidents", "Numbered incidents and their clocks"),
-    _later("recovery", "4", "Recovery", "Decision trees and the way back"),
-    _later("runbooks", "5", "Runbooks", "Procedures, step by step"),
-    _later("cadence", "6", "Cadence", "What is due before launch, daily and weekly"),
+    _room("recovery", "4", "Recovery", "From a symptom, by yes and no, to what to do"),
+    _room("runbooks", "5", "Runbooks", "Everything written down; procedures, step by step"),
+    _room("cadence", "6", "Cadence", "What is due before launch, daily, weekly and later"),
     _later("archive", "7", "Archive", "Sealed evidence of past incidents"),
     Action(
         "cord",
@@ -197,7 +222,7 @@ ACTIONS: tuple[Action, ...] = (
         ("g",),
         "g",
         "Guard",
-        "Start one where none runs: it watches, records the desk",
+        "Start one where none runs: it watches the desk",
         "Cord",
         lambda console: console.start_guard(),
         refuses=_guard_runs,
@@ -233,21 +258,46 @@ ACTIONS: tuple[Action, ...] = (
         foot=True,
     ),
     Action("quit", ("q", "ctrl+q"), "q", "Quit", "Leave the console; the guard goes on", "Look", lambda c: c.leave()),
+    _in("desk", "lead", "enter", "Enter", "what to do", "About a monitor: its class, its tree, its first step"),
+    _in("runbooks", "open", "enter", "Enter", "open", "Read it; on a reference, follow it"),
+    _in("runbooks", "back", "backspace", "Backspace", "back", "To where you came from"),
+    _in("runbooks", "start", "s", "s", "start", "Run it step by step, or walk the tree"),
+    _in("runbooks", "tick", "space", "Space", "done", "Tick the step; once more takes it back"),
+    _in("runbooks", "skip", "x", "x", "skip", "Leave the step out, with the reason"),
+    _in("runbooks", "override", "o", "o", "override", "Take it for done against the evidence; say why"),
+    _in("runbooks", "note", "t", "t", "note", "Write something beside the step"),
+    _in("runbooks", "finish", "f", "f", "finish", "The run is over: every step has its mark"),
+    _in("runbooks", "abort", "e", "e", "abort", "The run is given up, with the reason"),
+    _in("runbooks", "list", "escape", "Esc", "list", "Back to the list"),
+    _in("recovery", "open", "enter", "Enter", "open", "Walk the tree; one on the way goes on where it was"),
+    _in("recovery", "yes", "y", "y", "yes", "Answer yes"),
+    _in("recovery", "no", "n", "n", "no", "Answer no"),
+    _in("recovery", "back", "b,backspace", "b", "back", "Take the last answer back"),
+    _in("recovery", "note", "t", "t", "note", "Write something down beside this question"),
+    _in("recovery", "lower", "l", "l", "lower the gate", "To what the leaf says; y then confirms"),
+    _in("recovery", "task", "d", "d", "keep the task", "Nothing is changed; it stays open until somebody closes it"),
+    _in("recovery", "abort", "e", "e", "give up", "The walk is over and nothing was done; say why"),
+    _in("recovery", "list", "escape", "Esc", "list", "Back to the symptoms; the walk stays where it is"),
+    _in("cadence", "attest", "enter", "Enter", "attest", "Passed or failed, with a note and the evidence"),
+    _in("cadence", "waive", "w", "w", "waive", "Let it pass this once, with the reason"),
+    _in("cadence", "read", "o", "o", "read", "Open what the gate refers to"),
 )
 
 BY_ID = {action.id: action for action in ACTIONS}
 
 
-def bindings() -> list[BindingType]:
-    """Textual's bindings. None carries an id, so that no keymap can take a key away; the cord's are above all."""
+def bindings(at: str = "") -> list[BindingType]:
+    """Textual's bindings: those of the console, or those that one room alone has. None carries an id, so that no keymap
+    can take a key away; the cord's are above all."""
     return [
         Binding(
             ",".join(action.keys),
-            f"act('{action.id}')",
+            f"app.act('{action.id}')",
             action.label,
             show=False,
             priority=action.priority,
             tooltip=action.help,
         )
         for action in ACTIONS
+        if action.at == at
     ]

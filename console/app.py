@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from textual import events, work
@@ -19,6 +19,7 @@ from textual.theme import Theme
 import themes
 from console.actions import BY_ID, bindings
 from console.desk import adjust
+from console.desk.entries import AnyEntry
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
 from console.desk.resume import Asked, Outcome
@@ -29,6 +30,10 @@ from console.palette import Registry
 from console.screens.live import LiveScreen
 from console.screens.room import Room
 from console.switch import CordSwitch, PullMade
+
+if TYPE_CHECKING:
+    from console.runbooks.handbook import Handbook
+    from console.runbooks.library import Library
 
 Answer = TypeVar("Answer", Outcome, adjust.Outcome)
 
@@ -53,6 +58,24 @@ def _verdict() -> Screen[None]:
     return VerdictScreen()
 
 
+def _recovery() -> Screen[None]:
+    from console.screens.recovery import RecoveryScreen
+
+    return RecoveryScreen()
+
+
+def _runbooks() -> Screen[None]:
+    from console.screens.runbooks import RunbooksScreen
+
+    return RunbooksScreen()
+
+
+def _cadence() -> Screen[None]:
+    from console.screens.cadence import CadenceScreen
+
+    return CadenceScreen()
+
+
 class CordPulled(Message):
     """The switch pulled, in whatever thread."""
 
@@ -72,12 +95,20 @@ class CordFailed(Message):
 class AndonApp(App[None]):
     """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
     Read-only disarms everything, the cord included. `start_guard` starts one, blocking; it returns a sentence or raises
-    RuntimeError with one."""
+    RuntimeError with one. `library` finds the desk's runbooks; it may read files, and is called in a thread.
+    Without it there are ours alone."""
 
     TITLE = "Andon"
     BINDINGS = bindings()
     COMMANDS = {Registry}
-    MODES = {"desk": _desk, "book": _book, "verdict": _verdict}
+    MODES = {
+        "desk": _desk,
+        "book": _book,
+        "verdict": _verdict,
+        "recovery": _recovery,
+        "runbooks": _runbooks,
+        "cadence": _cadence,
+    }
     DEFAULT_MODE = "desk"
 
     def __init__(
@@ -86,6 +117,7 @@ class AndonApp(App[None]):
         cord: Cord,
         *,
         start_guard: Callable[[], str] | None = None,
+        library: Callable[[], "Library"] | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         read_only: bool = False,
@@ -98,6 +130,8 @@ class AndonApp(App[None]):
         self.animation_level = "none"
         self._source = source
         self._start_guard = start_guard
+        self._library = library
+        self._handbook: Handbook | None = None
         self._monotonic = monotonic
         self._feed = Feed(source, clock, read_only=read_only)
         self._complaints = list(self._take_themes(theme))
@@ -184,7 +218,7 @@ class AndonApp(App[None]):
         from console.screens.cord import CordScreen
 
         if not isinstance(self.screen, CordScreen):
-            self.push_screen(CordScreen())
+            self.push_screen(CordScreen(self.room.leaf if self.room is not None else None))
 
     def open_resume(self) -> None:
         from console.screens.resume import ResumeScreen
@@ -215,14 +249,75 @@ class AndonApp(App[None]):
             outcome = kind(False, "the guard answers in another way: is it of this version?")
         told(outcome)
 
-    def resumed(self, said: str) -> None:
+    def resumed(self, said: str, pulls: tuple[str, ...]) -> None:
+        if self.room is not None:
+            self.room.resumed(pulls)
         self.show_room("desk")
         self.notify(said, title="Resumed", timeout=20)
+
+    @property
+    def room(self) -> Room | None:
+        """The room in sight, below whatever lies over it."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Room)), None)
+
+    def in_room(self, what: str) -> None:
+        if self.room is not None:
+            self.room.do(what)
+
+    def not_in_room(self, what: str) -> str:
+        offers = self.room.offers() if self.room is not None else {}
+        return offers.get(what, "there is nothing here to do that with")
+
+    @property
+    def handbook(self) -> "Handbook | None":
+        return self._handbook
+
+    @work(thread=True, group="runbooks", exclusive=True)
+    def read_runbooks(self) -> None:
+        """Off the event loop; files that did not change cost next to nothing."""
+        from console.config import Limits
+        from console.runbooks.handbook import read
+        from console.runbooks.library import Library
+
+        library = self._library() if self._library is not None else Library(None, Limits().by_name)
+        self.call_from_thread(self._handbook_read, read(library))
+
+    def _handbook_read(self, book: "Handbook") -> None:
+        if self._handbook is None or self._handbook.versions != book.versions:
+            self._handbook = book
+        if self.room is not None:
+            self.room.refresh_moment()
+
+    @work
+    async def enter(self, entry: AnyEntry, then: Callable[[], None]) -> None:
+        try:
+            warning = await self._source.keep(entry)
+        except RuntimeError as refused:
+            self.notify(str(refused), title="Not on record", severity="error", timeout=30)
+            return
+        if warning:
+            self.notify(warning, title="On record, but", severity="warning", timeout=30)
+        then()
+
+    def open_ref(self, ref: str) -> None:
+        from console.screens.runbooks import RunbooksScreen
+
+        self.show_room("runbooks")
+        if isinstance(self.screen, RunbooksScreen):
+            self.call_after_refresh(self.screen.read, ref)
+
+    def walk_tree(self, tree: str) -> None:
+        from console.screens.recovery import RecoveryScreen
+
+        self.show_room("recovery")
+        if isinstance(self.screen, RecoveryScreen):
+            self.call_after_refresh(self.screen.walk, tree)
 
     def open_help(self) -> None:
         from console.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        if self.room is not None:
+            self.push_screen(HelpScreen(self.room))
 
     def open_filter(self) -> None:
         if isinstance(self.screen, Room):
@@ -299,7 +394,10 @@ class AndonApp(App[None]):
             self.post_message(CordPulled(made))
 
     def on_cord_pulled(self, message: CordPulled) -> None:
-        self.pulled = message.made.pull
+        made = message.made
+        self.pulled = made.pull
+        if self.room is not None:
+            self.room.pulled(made.pull, made.level)
         self.show_room("verdict")
 
     def on_cord_failed(self, message: CordFailed) -> None:
@@ -317,9 +415,16 @@ class AndonApp(App[None]):
         await super().on_event(event)
 
 
-def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = False, mouse: bool = True) -> int:
+def run(
+    state_dir: Path,
+    *,
+    start_guard: Callable[[], str],
+    library: Callable[[], "Library"] | None = None,
+    read_only: bool = False,
+    mouse: bool = True,
+) -> int:
     """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code.
-    `start_guard` see AndonApp."""
+    `start_guard` and `library` see AndonApp."""
     from console.cord.prompt import be_prompt
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
@@ -331,6 +436,7 @@ def run(state_dir: Path, *, start_guard: Callable[[], str], read_only: bool = Fa
         client,
         puller,
         start_guard=start_guard,
+        library=library,
         read_only=read_only,
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )

@@ -3,8 +3,10 @@
 import argparse
 import sys
 import time
+from functools import partial
 
 from console.config import ConfigError
+from console.library import library_of
 from console.processes import ChildError, ending_on_signals
 from console.simulated import SimulatedDesk, only_one, set_aside
 
@@ -59,7 +61,13 @@ def simulate(options: argparse.Namespace) -> int:
 def _screen(desk: SimulatedDesk) -> int:
     from console.app import run
 
-    code = run(desk.state, start_guard=desk.start_guard_again, read_only=False, mouse=True)
+    code = run(
+        desk.state,
+        start_guard=desk.start_guard_again,
+        library=partial(library_of, desk.file),
+        read_only=False,
+        mouse=True,
+    )
     goes_on = ", HALTED; --fresh begins anew" if (desk.state / "cord.latch").exists() else ""
     print(f"Stopping the simulated desk; the next `andon demo` continues it{goes_on}.", file=sys.stderr, flush=True)
     return code

@@ -4,13 +4,17 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from textual.pilot import Pilot
 
 from console.app import AndonApp
+from console.config import Limits
 from console.desk.source import Update
 from console.desk.words import SECOND
+from console.runbooks.handbook import read
+from console.runbooks.library import Library
+from console.screens.runbook_room import RunbookRoom
 from tests.support import scenario
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
@@ -25,6 +29,17 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
+
+
+BOOK = read(Library(None, Limits().by_name))
+
+
+def spec(ref: str) -> Any:
+    return BOOK.documents[ref].spec
+
+
+WALK_ON = ("4", "slash", *"no-fills", "enter", "enter")
+ATTEST = ("6", *("down",) * 6, "enter", "p", "t", *"bars fresh at 13:25Z", "enter")
 
 
 class Picture(NamedTuple):
@@ -58,6 +73,36 @@ PICTURES = (
     Picture(
         "resume-ready", lambda: scenario.reconciled().updates, ("u", "c", "c", "s", "s", "t", *"test pull", "enter")
     ),
+    Picture("runbooks", lambda: scenario.calm().updates, ("5",)),
+    Picture("runbooks-found", lambda: scenario.calm().updates, ("5", "slash", *"rate limit", "enter")),
+    Picture("runbooks-page", lambda: scenario.calm().updates, ("5", "slash", *"class outage", "enter", "enter", "tab")),
+    Picture(
+        "runbooks-run",
+        lambda: (
+            scenario.running(
+                spec("procedure:killswitch"),
+                "procedure",
+                ("done", ""),
+                ("verified", ""),
+                ("skipped", "there is no second desk"),
+                ("overridden", "the page is slow; the broker said so on the telephone"),
+            ).updates
+        ),
+        ("5", "enter"),
+    ),
+    Picture("recovery", lambda: scenario.with_task(spec("tree:no-fills"), True, True, False).updates, ("4",)),
+    Picture("recovery-question", lambda: scenario.walking(spec("tree:no-fills"), True).updates, WALK_ON),
+    Picture("recovery-kill", lambda: scenario.walking(spec("tree:no-fills"), False).updates, WALK_ON),
+    Picture("recovery-cord", lambda: scenario.walking(spec("tree:no-fills"), False).updates, (*WALK_ON, "K")),
+    Picture(
+        "recovery-throttle",
+        lambda: scenario.walking(spec("tree:no-fills"), True, True, True).updates,
+        (*WALK_ON, "l"),
+    ),
+    Picture("recovery-guard-down", scenario.walking_alone(spec("tree:no-fills"), True), WALK_ON),
+    Picture("cadence", lambda: scenario.attested(*scenario.ATTESTED).updates, ("6",)),
+    Picture("cadence-attest", lambda: scenario.attested(*scenario.ATTESTED).updates, ATTEST),
+    Picture("lead", lambda: scenario.burning().updates, ("enter",)),
     Picture("adjust", lambda: scenario.flattened().updates, ("2", "a", "space"), 6),
     Picture("adjust-barred", lambda: scenario.entangled().updates, ("2", "a"), 6),
     Picture("desk-reduced", lambda: scenario.reduced().updates),
@@ -66,8 +111,10 @@ PICTURES = (
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait until what was asked for has been drawn."""
+    """Wait until what was asked for has been drawn, and the runbooks were read where a room needs them."""
     await pilot.pause(0.12)
+    while isinstance(pilot.app, AndonApp) and isinstance(pilot.app.room, RunbookRoom) and pilot.app.handbook is None:
+        await pilot.pause(0.02)
     await pilot.pause()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 
 from widgets.line import BLANK, Line, fit, line, text_of
@@ -26,10 +27,11 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`key` names what the row is about, for the cursor; `cells` are as many as columns. A single cell is a heading
-    across all of them."""
+    across all of them. `words` are not shown, and the filter finds the row by them, too."""
 
     key: str
     cells: tuple[Line, ...]
+    words: str = ""
 
 
 GAP = 1
@@ -65,6 +67,9 @@ def lay(cells: Sequence[Line], columns: Sequence[Column], across: Sequence[int])
 
 class Grid(Painted, can_focus=True):
     """A table without a border. `headed` keeps the columns' titles in the first line while the rest scrolls."""
+
+    class Moved(Message):
+        """The cursor stands on another row, or on none."""
 
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
@@ -106,21 +111,33 @@ class Grid(Painted, can_focus=True):
         self._sift()
 
     def filter(self, words: str) -> None:
-        """Keep rows that hold every word in any of their cells, in any case."""
+        """Keep rows that hold every word in any of their cells, or are to be found by it, in any case."""
         self._filter = words.casefold()
         self._sift()
 
-    def _passes(self, row: Row) -> bool:
-        said = " ".join(text_of(cell) for cell in row.cells).casefold()
-        return all(word in said for word in self._filter.split())
+    def _sought(self) -> list[Row]:
+        """The rows that hold every word: those where one sees it come first."""
+        words = self._filter.split()
+        seen: list[Row] = []
+        only_said: list[Row] = []
+        for row in self._all:
+            shown = " ".join(map(text_of, row.cells)).casefold()
+            if all(word in shown for word in words):
+                seen.append(row)
+            elif row.words and all(word in f"{shown} {row.words}".casefold() for word in words):
+                only_said.append(row)
+        return [*seen, *only_said]
 
     def _sift(self) -> None:
         before, key = self._rows, self.cursor.key if self.cursor else ""
-        self._rows = [row for row in self._all if self._passes(row)] if self._filter else list(self._all)
+        self._rows = self._sought() if self._filter else list(self._all)
         if self._rows == before:
             return
-        cursor = next((number for number, row in enumerate(self._rows) if row.key == key), 0)
+        first = next((number for number in range(len(self._rows)) if self._stands(number)), 0)
+        cursor = next((number for number, row in enumerate(self._rows) if row.key == key), first)
         moved, self._cursor = cursor != self._cursor, cursor
+        if key != (self.cursor.key if self.cursor else ""):
+            self.post_message(self.Moved())
         if len(self._rows) != len(before):
             self.virtual_size = Size(0, len(self._rows) + self._head)
             self.refresh(layout=self.styles.auto_dimensions)
@@ -150,13 +167,25 @@ class Grid(Painted, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor; it stays in sight."""
+        if not self._rows:
+            return
         before = self._cursor
-        self._cursor = max(0, min(len(self._rows) - 1, before + by))
+        wanted = max(0, min(len(self._rows) - 1, before + by))
+        along = range(wanted, len(self._rows)) if by > 0 else range(wanted, -1, -1)
+        self._cursor = next((number for number in along if self._stands(number)), before)
+        if self._cursor == before:
+            self.scroll_relative(y=by, animate=False)  # a heading above the first row
+            return
+        self.post_message(self.Moved())
         self.refresh_line(before + self._head)
         self.refresh_line(self._cursor + self._head)
         top, room = self.scroll_offset.y, self.size.height - self._head
         if not top <= self._cursor < top + room:
             self.scroll_to(y=self._cursor if self._cursor < top else self._cursor - room + 1, animate=False)
+
+    def _stands(self, number: int) -> bool:
+        """The cursor stands on no heading."""
+        return len(self._rows[number].cells) > 1
 
     def action_page(self, by: int) -> None:
         self.action_move(by * max(1, self.size.height - self._head - 1))

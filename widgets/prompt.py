@@ -1,14 +1,20 @@
 """One line to type in, hidden until it is asked for."""
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
 
 class Prompt(Horizontal):
-    """Enter hands the text over, Escape leaves; what is typed goes out letter by letter as `Typed`."""
+    """Enter hands the text over, Escape leaves, and the focus goes back to where it was; what is typed goes out letter
+    by letter as `Typed`."""
 
     BINDINGS = [Binding("escape", "leave", "Leave", show=False)]
 
@@ -39,17 +45,22 @@ class Prompt(Horizontal):
             self.prompt = prompt
             self.text = text
 
-    def __init__(self, label: str, placeholder: str, *, id: str, keep: bool = False) -> None:  # noqa: A002
+    def __init__(self, label: str, placeholder: str, *, id: str, keep: str = "") -> None:  # noqa: A002
+        """With `keep` the text stays where it is after Enter, behind that label."""
         super().__init__(id=id)
         self._label = label
         self._placeholder = placeholder
         self._keep = keep
+        self._before: Widget | None = None
 
     def compose(self) -> ComposeResult:
         yield Label(self._label)
         yield Input(placeholder=self._placeholder, compact=True, select_on_focus=False)
 
     def ask(self) -> None:
+        if not self.has_focus_within:
+            self._before = self.screen.focused
+        self.query_one(Label).update(self._label)
         self.add_class("-asking")
         self.query_one(Input).focus()
 
@@ -69,5 +80,7 @@ class Prompt(Horizontal):
         entry = self.query_one(Input)
         if clear:
             entry.value = ""
+        if entry.value:
+            self.query_one(Label).update(self._keep)
         self.set_class(bool(entry.value), "-asking")
-        self.screen.set_focus(None)
+        self.screen.set_focus(self._before)

@@ -18,10 +18,7 @@ from console.desk.attested import DeskCalendar, standings
 from console.desk.cadence import Gate, Standing
 from console.desk.logbook import utc_day
 from console.desk.state import DeskState
-from console.runbooks.kinds import CADENCE, CALENDAR, GATE
-
-FALLBACK = "xnys"
-"""The calendar of a desk whose venues are not asked for theirs."""
+from console.runbooks.kinds import CADENCE, CALENDAR, FALLBACK_CALENDAR, GATE
 
 
 def list_gates(options: argparse.Namespace, clock: Callable[[], int] = time.time_ns) -> int:
@@ -32,7 +29,7 @@ def list_gates(options: argparse.Namespace, clock: Callable[[], int] = time.time
     today = utc_day(clock())
     in_order = [each.spec for cadence in cadences for each in gates.values() if each.spec.cadence == cadence]
     state = _state(options.desk)
-    calendar = DeskCalendar.of(state, all_of(library, CALENDAR)[FALLBACK].spec)
+    calendar = DeskCalendar.of(state, all_of(library, CALENDAR)[FALLBACK_CALENDAR].spec)
     stand = standings(state, in_order, today, calendar)
     if options.json:
         gates_told = [_facts(gate, stand[gate.id]) for gate in in_order]

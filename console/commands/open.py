@@ -4,6 +4,7 @@ import sys
 from functools import partial
 
 from console.config import ConfigError, find, glance
+from console.library import library_of
 from console.start_guard import start_guard
 
 
@@ -15,4 +16,10 @@ def open_console(desk: str | None, *, read_only: bool, mouse: bool) -> int:
     state = glance(file).state
     from console.app import run
 
-    return run(state, start_guard=partial(start_guard, file, state), read_only=read_only, mouse=mouse)
+    return run(
+        state,
+        start_guard=partial(start_guard, file, state),
+        library=partial(library_of, file),
+        read_only=read_only,
+        mouse=mouse,
+    )

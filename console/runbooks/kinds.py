@@ -73,15 +73,18 @@ LOG = Kind("log", "log.yaml", LogField)
 KPI = Kind("kpi", "kpis.yaml", Kpi)
 PRINCIPLE = Kind("principle", "principles.yaml", Principle)
 
+FALLBACK_CALENDAR = "xnys"
+"""The calendar of a desk whose venues are not asked for theirs."""
+
 RUNNABLE: tuple[Kind[Runnable], ...] = (PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK)
 """What is done step by step. Their ids are one family: `andon procedure` takes any of them."""
 
-KINDS: dict[str, Kind[Spec]] = {
+KINDS: dict[str, Kind[Spec]] = {  # what is needed first comes first
     kind.name: kind
     for kind in (
-        *(SEVERITY, INCIDENT, TREE, PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK),
-        *(MONITOR, TRIGGER, MANUAL_TRIGGER, CADENCE, GATE, CALENDAR),
-        *(MESSAGE, PLACEHOLDER, TRIAGE, TIER, ROLE, POSTMORTEM, LOG, KPI, PRINCIPLE),
+        *(TREE, INCIDENT, PROCEDURE, CHECKLIST, PLAYBOOK, ROLLBACK),
+        *(TRIAGE, SEVERITY, MESSAGE, TIER, ROLE, MANUAL_TRIGGER, TRIGGER, MONITOR, CADENCE, GATE),
+        *(PRINCIPLE, POSTMORTEM, LOG, KPI, PLACEHOLDER, CALENDAR),
     )
 }
 

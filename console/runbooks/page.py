@@ -15,7 +15,7 @@ WIDTH = 78
 def procedure_page(spec: Runnable, version: str) -> Iterator[str]:
     """One procedure, checklist, playbook or rollback, its steps numbered through."""
     yield from _head(spec.title, spec.id, version)
-    for name, texts in _facts(spec):
+    for name, texts in facts(spec):
         yield from _told(name, texts)
     number = 0
     for section in spec.sections:
@@ -106,7 +106,8 @@ def does(leaf: Leaf) -> str:
             return "changes no gate; leaves an open task"
 
 
-def _facts(spec: Runnable) -> Iterator[tuple[str, Iterable[str]]]:
+def facts(spec: Runnable) -> Iterator[tuple[str, Iterable[str]]]:
+    """What is to be known before the first step: a label, and the texts under it."""
     match spec:
         case Procedure():
             yield "Category", [spec.category]

@@ -17,6 +17,7 @@ from console.desk.pull import Level, Scope
 from console.desk.reconcile import Comparison
 from console.desk.state import DeskState
 from console.desk.timeline import some
+from console.desk.tree import KillSwitch, Leaf
 from console.screens.live import LiveScreen
 from console.screens.views import cord as view
 from console.switch import LEVELS, CordSwitch
@@ -53,12 +54,14 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         Binding("escape", "leave", "Leave", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, leaf: Leaf | None = None) -> None:
+        """`leaf` is the one of a tree from which the overlay was opened: it says a level, and pulls nothing."""
         super().__init__()
+        self._origin = "tree" if isinstance(leaf, KillSwitch) else "console"
         self._scope: Scope | None = Scope("desk")  # None while symbols are picked
         self._picked: tuple[str, ...] = ()
         self._cursor = 0
-        self._note = ""
+        self._note = view.advice(leaf.level) if isinstance(leaf, KillSwitch) else ""
         self._spares = {"keep_protective": False, "own_only": False}
 
     @property
@@ -107,6 +110,7 @@ class CordScreen(LiveScreen, ModalScreen[None]):
             [level for level in Level if level not in refused],
             keep_protective=self._spares["keep_protective"],
             own_only=self._spares["own_only"],
+            origin=self._origin,
         )
         self.call_after_refresh(self.call_after_refresh, partial(self.hand.when_painted, offer))
 

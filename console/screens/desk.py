@@ -1,8 +1,11 @@
 """The Desk: the room that a console opens with."""
 
+from collections.abc import Mapping
+
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
+from console.actions import bindings
 from console.desk.moment import Moment
 from console.desk.next_steps import next_steps
 from console.desk.reconcile import Comparison
@@ -17,6 +20,7 @@ class DeskScreen(Room):
 
     ROOM = "desk"
     CSS_PATH = ["room.tcss", "desk.tcss"]
+    BINDINGS = bindings(ROOM)
 
     def body(self) -> ComposeResult:
         with Container(id="desk"):
@@ -41,3 +45,20 @@ class DeskScreen(Room):
         told.border_title = view.next_title(moment, steps)
         told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide")))
         timeline.show(view.timeline_lines(moment, timeline.room))
+
+    @property
+    def _monitor(self) -> str:
+        """The monitor under the cursor; the first that fires where nobody looks at one."""
+        grid = self.query_one("#monitors", Grid)
+        if grid.has_focus and grid.cursor is not None:
+            return grid.cursor.key
+        monitors = self.console.moment.state.monitors.values()
+        return next((row.id for row in monitors if row.state == "firing"), "")
+
+    def offers(self) -> Mapping[str, str]:
+        return {"lead": "" if self._monitor else "no monitor fires; Tab goes to them, ↑ ↓ to one of them"}
+
+    def do_lead(self) -> None:
+        from console.screens.lead import LeadScreen
+
+        self.app.push_screen(LeadScreen(self._monitor))

@@ -29,8 +29,8 @@ class ResumeConsole(Console, Protocol):
         """Put `prove` or `resume` to the guard; `told` is given its answer."""
         ...
 
-    def resumed(self, said: str) -> None:
-        """It was carried out."""
+    def resumed(self, said: str, pulls: tuple[str, ...]) -> None:
+        """It was carried out, and cleared these pulls."""
         ...
 
 
@@ -145,7 +145,7 @@ class ResumeScreen(LiveScreen, ModalScreen[None]):
     def _carried(self, outcome: Outcome) -> None:
         self._busy = False
         if outcome.resumed:
-            self.guard.resumed(outcome.said)
+            self.guard.resumed(outcome.said, outcome.judgement.pulls if outcome.judgement is not None else ())
             return
         self.notify(outcome.said, title="Not resumed", severity="error", timeout=20)
         self._told(outcome)

@@ -1,12 +1,17 @@
-"""What every room has: the header, the banner, the filter, the line of keys, and a word when the terminal is small."""
+"""What every room has: the header, the banner, the filter, its own keys, the line of rooms and keys at the foot, and a
+word when the terminal is small."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 
 from console.actions import ACTIONS, Console
 from console.desk.moment import Moment
+from console.desk.pull import Level
 from console.desk.reconcile import Comparison
+from console.desk.tree import Leaf
 from console.screens.live import LiveScreen
 from console.screens.views import head
 from console.screens.views.looks import VERDICTS
@@ -34,17 +39,44 @@ class Room(LiveScreen):
         yield Lines(id="header")
         yield Lines(id="banner")
         yield from self.body()
-        yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep=True)
-        yield Lines(id="footer")
+        with Vertical(id="foot"):
+            yield Lines(id="keys")
+            yield from self.prompts()
+            yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep="only")
+            yield Lines(id="footer")
         yield Lines(id="small")
 
     def body(self) -> ComposeResult:
         """The room's own widgets, between header and footer."""
         raise NotImplementedError
 
+    def prompts(self) -> ComposeResult:
+        """What the room asks for in a line above the footer."""
+        yield from ()
+
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         """Show the moment in them."""
         raise NotImplementedError
+
+    def offers(self) -> Mapping[str, str]:
+        """What the room's own actions do in what it shows now, by name, each with the reason why it is refused at this
+        moment, or nothing. What is not in here has no meaning now."""
+        return {}
+
+    def do(self, what: str) -> None:
+        """Carry out what is offered under this name."""
+        getattr(self, f"do_{what}")()
+
+    @property
+    def leaf(self) -> Leaf | None:
+        """The leaf of a tree that is in sight and wants to be acted upon."""
+        return None
+
+    def pulled(self, pull: str, level: Level) -> None:
+        """The cord was pulled from above this room."""
+
+    def resumed(self, pulls: tuple[str, ...]) -> None:
+        """These pulls were resumed from above this room."""
 
     def present(self, moment: Moment, comparison: Comparison) -> None:
         width = self.size.width
@@ -52,9 +84,12 @@ class Room(LiveScreen):
         banner = self.query_one("#banner", Lines)
         banner.show(head.banner(moment, width))
         banner.display = bool(banner.lines)
+        self.fill(moment, comparison)
+        keys = self.query_one("#keys", Lines)
+        keys.show(head.keys(ACTIONS, self.ROOM, self.offers(), width))
+        keys.display = bool(keys.lines)
         self.query_one("#footer", Lines).show([head.footer(ACTIONS, self.console, self.ROOM, width)])
         self.query_one("#small", Lines).show(self._small(moment))
-        self.fill(moment, comparison)
 
     def _small(self, moment: Moment) -> list[Line]:
         """How the desk stands, in a line each, comes before what is wrong with the terminal."""

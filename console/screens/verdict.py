@@ -51,6 +51,8 @@ class VerdictScreen(Room):
         yield Lines(id="about")
         yield Lines(id="calls")
         yield Lines(id="venues")
+
+    def prompts(self) -> ComposeResult:
         yield Prompt("reason", "why was the cord pulled? Enter keeps it in the journal", id="reason")
 
     @property

@@ -57,6 +57,24 @@ def test_the_desk_without_colour(snap_compare: Compare, monkeypatch: pytest.Monk
     assert drawn(snap_compare, BY_NAME["desk-halted"], SIZES["80x24"])
 
 
+@pytest.mark.parametrize("name", ["recovery-kill", "runbooks-run", "cadence"])
+def test_a_room_of_the_runbooks_without_colour(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert drawn(snap_compare, BY_NAME[name], SIZES["80x24"])
+
+
+def test_a_walk_on_a_console_that_is_read_only(snap_compare: Compare) -> None:
+    assert drawn(snap_compare, BY_NAME["recovery-kill"], SIZES["80x24"], read_only=True)
+
+
+def test_help_in_the_middle_of_a_run(snap_compare: Compare) -> None:
+    running = BY_NAME["runbooks-run"]
+    picture = running._replace(press=(*running.press, "question_mark"))
+    assert drawn(snap_compare, picture, SIZES["80x24"])
+
+
 def test_a_live_desk_that_is_read_only(snap_compare: Compare) -> None:
     picture = Picture("live", lambda: scenario.calm("live").updates)
     assert drawn(snap_compare, picture, SIZES["80x24"], read_only=True)

@@ -157,9 +157,9 @@ async def test_help_explains_before_it_refuses(size: tuple[int, int]) -> None:
         await settle(pilot)
         told = said(app, "#text")
         assert "What the venues have proven about the last pull" in told
-        assert "Numbered incidents and their clocks" in told
+        assert "3 Incidents" in told
         assert "pale: the key says why" in told
-        assert "it watches, records" in told
+        assert "it watches the desk" in told
         assert app.screen.query_one("#text", Lines).max_scroll_y == 0
 
 

@@ -1,19 +1,26 @@
 """Small histories of a desk, told as records with a fixed clock: for snapshots and for the pictures in the docs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from console.desk import adjust
+from console.desk import entries as en
 from console.desk import events as ev
+from console.desk.entries import AnyEntry
 from console.desk.events import AnyEvent, Record
+from console.desk.logbook import after
+from console.desk.procedure import Run, Runnable
 from console.desk.pull import GateState, Level, Scope, Verdict
 from console.desk.reconcile import compare_settled
 from console.desk.resume import Asked, Outcome, Seen, Unresumable, judge
-from console.desk.source import Attached, Detached, Update
-from console.desk.state import DeskState, fold_all
+from console.desk.source import Attached, Detached, Received, Update
+from console.desk.state import DeskState, fold, fold_all
+from console.desk.tree import Tree
 from console.desk.words import SECOND
 
 NOW = 1_773_671_527 * SECOND  # 2026-03-16 14:32:07 UTC
@@ -38,6 +45,14 @@ CONTACTS = (
 )
 
 D = Decimal
+TODAY = date(2026, 3, 16)
+ATTESTED = (
+    en.GateAttested("PRE-LAUNCH P2", date(2026, 3, 4), "passed", "hashes are equal"),
+    en.GateAttested("DAILY D1", date(2026, 3, 13), "passed", "bars fresh"),
+    en.GateAttested("DAILY D2", TODAY, "passed", "7c1f = pin", "reports/pins-0316.txt"),
+    en.GateAttested("DAILY D3", TODAY, "failed", "day P&L below the band since 11:00Z"),
+    en.GateAttested("WEEKLY W1", date(2026, 3, 13), "waived", "the reviewer is ill; made up for on Monday"),
+)
 
 
 class Story:
@@ -63,18 +78,39 @@ class Story:
 
 
 class FakeSource:
-    """Replays updates, then stays silent, as a source does on which nothing happens. Commands are kept."""
+    """Replays updates, then stays silent, as a source does on which nothing happens but what is put on record here.
+    Commands are kept."""
 
     live = True
 
     def __init__(self, updates: Iterable[Update], refuses: str = "") -> None:
         self._updates = list(updates)
+        attached = (update.state for update in self._updates if isinstance(update, Attached))
+        self.state = next(attached, DeskState())
+        self._later: asyncio.Queue[Update] = asyncio.Queue()
+        self.kept: list[AnyEntry] = []
         self._refuses = refuses
         self.commands: list[tuple[str, dict[str, str]]] = []
 
     async def updates(self) -> AsyncIterator[Update]:
         for update in self._updates:
             yield update
+        while True:
+            yield await self._later.get()
+
+    async def keep(self, entry: AnyEntry) -> str:
+        """Judged by the rule that the guard judges by."""
+        if self._refuses:
+            raise RuntimeError(self._refuses)
+        try:
+            after(self.state.logbook, entry, "ana", NOW)
+        except ValueError as refusal:
+            raise RuntimeError(str(refusal)) from None
+        self.kept.append(entry)
+        record = Record(NOW, "ana", "ana", entry, len(self.kept))
+        self.state = fold(self.state, record)
+        self._later.put_nowait(Received(record))
+        return ""
 
     async def command(self, name: str, /, **arguments: str) -> str:
         self.commands.append((name, arguments))
@@ -86,18 +122,14 @@ class FakeSource:
 class JudgingSource(FakeSource):
     """Judges a resume, and plans an adjustment, as a guard does whose fresh reads are what it last showed."""
 
-    def __init__(self, updates: Iterable[Update]) -> None:
-        super().__init__(updates)
-        self._state = next((update.state for update in self._updates if isinstance(update, Attached)), DeskState())
-
     async def command(self, name: str, /, **arguments: str) -> str:
         await super().command(name, **arguments)
         if name in ("differences", "adjust"):
-            found = planned(self._state)
+            found = planned(self.state)
             return ev.encode(adjust.Outcome(name == "adjust", found.says, found)).decode()
-        seen = Seen(NOW, NOW, compare_settled(self._state, NOW), self._state.limits[-1].hash)
+        seen = Seen(NOW, NOW, compare_settled(self.state, NOW), self.state.limits[-1].hash)
         try:
-            judgement = judge(self._state, msgspec.convert(arguments, Asked), seen)
+            judgement = judge(self.state, msgspec.convert(arguments, Asked), seen)
         except Unresumable as refusal:
             return ev.encode(Outcome(False, str(refusal))).decode()
         resumed = name == "resume" and judgement.proven
@@ -532,3 +564,45 @@ def differing() -> Story:
     story.at(-1, ev.PositionsRead("sim1", (position("AAPL", 440, "228.40"), *SIM1_POSITIONS[1:], ghost), as_of))
     story.at(-1, ev.OrdersRead("sim1", (*SIM1_ORDERS, foreign), as_of))
     return beaten(monitored(story))
+
+
+def walking(tree: Tree, *answers: bool, story: Callable[[], Story] = burning) -> Story:
+    """Somebody walks a tree; the answers came ten seconds apart."""
+    told, walk = story(), f"{tree.id}-3fa91c"
+    told.at(-60, en.WalkBegun(walk, tree), actor="ana")
+    here = tree.start
+    for number, yes in enumerate(answers):
+        note = "503 for 92 s" if not number else ""
+        told.at(-50 + 10 * number, en.WalkAnswered(walk, here, yes, note), actor="ana")
+        here = tree.questions[here].yes if yes else tree.questions[here].no
+    return beaten(told)
+
+
+def walking_alone(tree: Tree, *answers: bool) -> Callable[[], list[Update]]:
+    """A walk while no guard watches."""
+    return lambda: [*walking(tree, *answers).updates, Detached("connection refused")]
+
+
+def with_task(tree: Tree, *answers: bool) -> Story:
+    """A walk has ended in a leaf that left a task."""
+    told = walking(tree, *answers)
+    walk = fold_all(told.records).logbook.walks[f"{tree.id}-3fa91c"].walk
+    return beaten(told.at(-5, en.LeafActed(f"{tree.id}-3fa91c", walk.here), actor="ana"))
+
+
+def running(spec: Runnable, of: Any, *marks: tuple[Any, str]) -> Story:
+    """A run in the middle; a step ten seconds."""
+    told, run = calm(), f"{spec.id}-91ab20"
+    told.at(-300, en.RunBegun(run, of, Run.of(spec)), actor="ana")
+    for number, (how, note) in enumerate(marks):
+        told.at(-290 + 10 * number, en.StepMarked(run, number, how, note), actor="ana" if number % 2 else "bo")
+    return beaten(told)
+
+
+def attested(*entries: en.GateAttested) -> Story:
+    """A desk that keeps its cadence for twelve days, more or less."""
+    told = Story().at(-12 * 86400, described())
+    told.records += calm().records
+    for number, entry in enumerate(entries):
+        told.at(-3000 + number, entry, actor="bo" if number % 2 else "ana", writer="operator")
+    return beaten(told)

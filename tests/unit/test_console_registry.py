@@ -15,11 +15,16 @@ from tests.support import scenario
 from tests.support.broker import ROOT
 
 
-def test_every_key_means_one_thing() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
+@pytest.mark.parametrize("room", [action.room for action in ACTIONS if action.room])
+def test_every_key_means_one_thing_in_every_room(room: str) -> None:
+    keys = [key for action in ACTIONS if action.at in ("", room) for key in action.keys]
     assert len(keys) == len(set(keys))
+
+
+def test_every_action_is_bound_once() -> None:
     assert len(BY_ID) == len(ACTIONS)
-    assert len(bindings()) == len(ACTIONS)
+    rooms = {action.at for action in ACTIONS}
+    assert sum(len(bindings(room)) for room in rooms) == len(ACTIONS)
 
 
 def test_the_cord_is_the_one_dangerous_action_and_above_all() -> None:

@@ -230,6 +230,11 @@ def _pair(left: Line, right: Line, width: int) -> Line:
     return line("  ", left, " " * max(2, min(30, width - longest - 3) - width_of(left)), right)
 
 
+def advice(level: Level) -> str:
+    """What the tree says that led here."""
+    return f"the tree says {level.rank}: {level.says}"
+
+
 def foot(blast: Blast, note: str, kind: str, width: int) -> Line:
     """The other keys. A mark shows what the next pull leaves; a strategy's never takes more than its own orders."""
     if note:

@@ -1,6 +1,6 @@
 """The two lines above every room, the banner below them, and the line of keys at the foot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from console.actions import Action, Console
@@ -8,7 +8,7 @@ from console.desk.moment import Moment
 from console.desk.pull import GateState
 from console.desk.words import age, clock, signed
 from console.screens.views.looks import GATES, aged, mode_band
-from widgets.line import Line, Span, fit, line, spread, text_of, width_of
+from widgets.line import Line, Span, cut, fit, line, spread, text_of, width_of
 
 
 def header(moment: Moment, width: int) -> list[Line]:
@@ -109,20 +109,41 @@ def banner(moment: Moment, width: int) -> list[Line]:
     return [line((text_of(fit(line(told), width)), "band-cut"))]
 
 
+def keys(actions: Sequence[Action], room: str, offers: Mapping[str, str], width: int) -> list[Line]:
+    """What can be done in this room with what it shows now, each with its key; what is refused is paler."""
+    spans: list[Span] = []
+    for action in actions:
+        refused = offers.get(action.id.partition(".")[2]) if action.at == room else None
+        if refused is not None:
+            spans += [
+                (f" {action.shown}", "off" if refused else "key"),
+                (f" {action.label} ", "off" if refused else ""),
+            ]
+    return [cut(line(*spans), width)] if spans else []
+
+
 def footer(actions: Sequence[Action], console: Console, room: str, width: int) -> Line:
-    """Rooms on the left, keys on the right, KILL last; what is disabled is paler, and the first to be abbreviated."""
+    """Rooms on the left, keys on the right, KILL last; what is disabled is paler. Where space is short the disabled
+    rooms lose their names first, and then the keys on the right theirs."""
+    rooms = [action for action in actions if action.room]
+    tries = [
+        (_rooms(rooms, console, room, brief=brief_rooms), _keys(actions, console, brief=brief_keys))
+        for brief_rooms, brief_keys in ((False, False), (True, False), (True, True))
+    ]
+    left, right = next((both for both in tries if width_of(both[0]) + width_of(both[1]) <= width), tries[-1])
+    return spread(left, right, width)
+
+
+def _keys(actions: Sequence[Action], console: Console, *, brief: bool) -> Line:
     keys: list[Span] = []
     for action in actions:
-        if action.foot and not action.dangerous:
+        if action.foot and not action.at and not action.dangerous:
             looks = "off" if action.refuses(console) else "key"
-            keys += [(action.shown, looks), (f" {action.label}  ", "off" if looks == "off" else "")]
+            keys.append((f"{action.shown} ", looks))
+            if not brief:
+                keys.append((f"{action.label}  ", "off" if looks == "off" else ""))
     kill = next(action for action in actions if action.dangerous)
-    looks = "off" if kill.refuses(console) else "band-bad"
-    right = line(*keys, (f" {kill.shown} {kill.label} ", looks))
-    rooms = [action for action in actions if action.room]
-    whole = _rooms(rooms, console, room, brief=False)
-    left = whole if width_of(whole) + width_of(right) <= width else _rooms(rooms, console, room, brief=True)
-    return spread(left, right, width)
+    return line(*keys, (f" {kill.shown} {kill.label} ", "off" if kill.refuses(console) else "band-bad"))
 
 
 def _rooms(rooms: Sequence[Action], console: Console, room: str, *, brief: bool) -> Line:

@@ -62,3 +62,37 @@ def aged(moment: Moment, as_of: int, unknown: str = "", *, marked: bool = True) 
         return line((f"{glyph} {NONE}" if marked else NONE, looks))
     word = {Look.STALE: "stale", Look.UNKNOWN: "lost", Look.CUT: "cut"}[look]
     return line((f"{glyph} " if marked else "", looks), (f"{word} {told}", looks))
+
+
+LEAVES = {
+    "kill-switch": "band-bad",
+    "throttle": "band-warn",
+    "rollback": "band-warn",
+    "investigate": "band-calm",
+    "resume": "band-good",
+}
+"""What a leaf of a tree does, by its kind."""
+
+MARKS = {
+    "": ("☐", "", ""),
+    "done": ("☑", "good", "done"),
+    "verified": ("✓", "good", "verified"),
+    "skipped": ("⊘", "stale", "skipped"),
+    "overridden": ("!", "warn", "overridden"),
+}
+"""What became of a step: its glyph, its tone, and the word for it."""
+
+STANDINGS = {
+    "done": ("✓", "good"),
+    "waived": ("–", "stale"),
+    "due": ("☐", "key"),
+    "overdue": ("▲", "bad"),
+    "expired": ("▲", "bad"),
+    "failed": ("✗", "bad"),
+}
+"""Where a gate stands."""
+
+
+def kind_word(kind: str) -> str:
+    """A kind of runbook as a person calls it."""
+    return {"incident": "class", "log": "log field", "manual-trigger": "by hand"}.get(kind, kind)
