@@ -103,13 +103,16 @@ class Exchange(Plain, frozen=True):
     took_ms: int = 0
 
 
+UNASKED = "nothing sent yet"
+
+
 class VenuePull(Plain, frozen=True):
     """How far one venue has got under one pull. `quiet_restarts` counts how often the quiet clock began *again*;
     `exchanges` are the latest things asked for, each once, in the order in which they were first asked."""
 
     venue: str
     verdict: Verdict = Verdict.UNKNOWN
-    why: str = "nothing sent yet"
+    why: str = UNASKED
     since: int = 0
     standing: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -659,7 +662,7 @@ def _cord_sent(state: DeskState, record: Record, event: ev.CordSent) -> DeskStat
         "sent_at": row.sent_at or event.at or record.ts,
         "exchanges": _asked(row.exchanges, event, event.at or record.ts),
     }
-    if row.verdict is Verdict.UNKNOWN and not row.sent:
+    if row.why == UNASKED:  # what a look has found is worth more than that something was sent
         changes |= {"verdict": Verdict.REQUESTED, "why": "sent, not answered yet"}
     if event.what == "close":
         changes["closes"] = (*row.closes, event.target)

@@ -145,3 +145,16 @@ def test_an_orders_gate_is_the_most_restrictive_of_all_that_touch_it(
         assert state is max([fresh, *touching], key=lambda each: each.rank)
     shuffled = chance.sample(known, len(known)), chance.sample(latched, len(latched))
     assert answers(*on_disk(size, *shuffled)) == seen
+
+
+def test_what_a_look_found_before_anything_was_sent_is_not_taken_back_by_the_sending() -> None:
+    """A hand that takes a pull over looks first: where the venue is silent then, it stays UNKNOWN."""
+    told: list[ev.AnyEvent] = [
+        ev.Pulled("p1", "L3", "desk", "", "cli", "guard", ("sim1", "sim2"), 60),
+        ev.VenueVerdict("p1", "sim1", Verdict.UNKNOWN, "does not answer"),
+        ev.CordSent("p1", "sim1", "cancel_all", 1),
+        ev.CordSent("p1", "sim2", "cancel_all", 1),
+    ]
+    state = fold_all(ev.Record(seq, "guard", "ana", event, seq) for seq, event in enumerate(told, 1))
+    rows = state.pulls["p1"].venues
+    assert [rows[name].verdict for name in ("sim1", "sim2")] == [Verdict.UNKNOWN, Verdict.REQUESTED]
