@@ -43,6 +43,7 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:  # the child: exec or nothing
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as at a login, whatever the tests were started with
             try:
                 if cwd is not None:
                     os.chdir(cwd)
