@@ -34,25 +34,35 @@ class _Mark(str):
 
 
 class _MarkedFile:
-    """The terminal as the writer thread sees it, with marks between the writes."""
+    """The terminal as the writer thread sees it, with marks between the writes. Once the line is cut, what is written
+    goes nowhere: a writer thread that died of it would leave its queue to fill, and the program could not end."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._left = time.monotonic()
         self._waits = False
+        self._cut = False
 
     def write(self, text: str) -> None:
         if isinstance(text, _Mark):
             self.flush()
-            text.then(self._left)
-        else:
-            self._file.write(text)
+            if not self._cut:
+                text.then(self._left)
+        elif not self._cut:
+            self._unless_cut(lambda: self._file.write(text))
             self._waits = True
 
     def flush(self) -> None:
-        self._file.flush()
+        if not self._cut:
+            self._unless_cut(self._file.flush)
         if self._waits:
             self._left, self._waits = time.monotonic(), False
+
+    def _unless_cut(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError:
+            self._cut = True
 
     def fileno(self) -> int:
         return self._file.fileno()

@@ -198,8 +198,7 @@ def test_the_line_drops_right_after_the_digit_and_the_pull_completes(desk: DeskP
         terminal.wait_for("GUARD DOWN")
         terminal.send("K")
         terminal.wait_for(OVERLAY)
-        time.sleep(2)  # there is no second try: a busy machine paints late, and a digit counts 300 ms after that
-        terminal.send("3")
+        press(terminal, "3")
         terminal.hang_up()
         terminal.wait_exit()
 
