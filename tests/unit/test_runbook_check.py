@@ -23,8 +23,6 @@ LIMITS = Limits().by_name
 BROKEN = Path(__file__).parent / "broken_runbooks"
 CASES = sorted(path for path in BROKEN.rglob("*") if path.is_file() and path.read_bytes().startswith(b"# expected "))
 SHIPPED = [path for kind in KINDS.values() for path in files(kind, shipped_folder())]
-BETWEEN_KEYS = ("threshold-and-limit", "no-threshold")
-"""Wrong between two keys, which a schema of single keys can not say."""
 
 
 @pytest.fixture(autouse=True)
@@ -229,8 +227,6 @@ def misread() -> Iterator[Path]:
 
 @pytest.mark.parametrize("path", misread(), ids=case)
 def test_what_the_reader_refuses_the_schema_refuses_too(path: Path) -> None:
-    if case(path) in BETWEEN_KEYS:
-        pytest.skip("not a matter of form")
     for document, validator in documents(path, BROKEN / case(path)):
         assert not validator.is_valid(document)
 
