@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from console.desk.adjust import Correction, Ledger
+from console.desk.events import Bar as Bar
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
 
 T = TypeVar("T")
@@ -97,20 +98,6 @@ class Clock:
     is_open: bool
     next_open: int
     next_close: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """`start` is the UTC ns at which the bar begins; it covers `interval` seconds."""
-
-    symbol: str
-    start: int
-    interval: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,40 @@ class SizeLowered(Entry, frozen=True, tag="size_lowered"):
     walk: str = ""
 
 
+# --- incidents ------------------------------------------------------------------------------------------------------
+
+
+class IncidentEntry(Entry, frozen=True):
+    """Base of what is done to an incident. `incident` is its number, see `incidents.next_id`."""
+
+    incident: str
+
+
+class IncidentOpened(IncidentEntry, frozen=True, tag="incident_opened"):
+    """`cls` is the id of its class, empty where nobody can tell yet; `pull` the pull that opened it, if one did."""
+
+    cls: str = ""
+    severity: Literal["P0", "P1", "P2", "P3"] = "P0"
+    title: str = ""
+    pull: str = ""
+
+
+class IncidentJoined(IncidentEntry, frozen=True, tag="incident_joined"):
+    """Another pull, while the incident was open."""
+
+    pull: str
+
+
+class IncidentNoted(IncidentEntry, frozen=True, tag="incident_noted"):
+    text: str
+
+
+class IncidentClosed(IncidentEntry, frozen=True, tag="incident_closed"):
+    """`outcome` says how it came out."""
+
+    outcome: str
+
+
 AnyEntry: TypeAlias = (
     WalkBegun
     | WalkAnswered
@@ -141,5 +175,9 @@ AnyEntry: TypeAlias = (
     | RunAborted
     | GateAttested
     | SizeLowered
+    | IncidentOpened
+    | IncidentJoined
+    | IncidentNoted
+    | IncidentClosed
 )
 ENTRIES: tuple[type[AnyEntry], ...] = get_args(AnyEntry)

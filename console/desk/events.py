@@ -98,6 +98,31 @@ class Order(Plain, frozen=True):
     legs: tuple[str, ...] = ()
 
 
+class Quote(Plain, frozen=True):
+    """The best bid and offer of a symbol; sizes in the venue's units, `at` the venue's time, UTC ns. A side that nobody
+    quotes is None."""
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_size: Decimal
+    ask_size: Decimal
+    at: int
+
+
+class Bar(Plain, frozen=True):
+    """`start` is the UTC ns at which the bar begins; it covers `interval` seconds."""
+
+    symbol: str
+    start: int
+    interval: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
 # --- journal events: the guard and the desk -------------------------------------------------------------------------
 
 
@@ -221,12 +246,14 @@ class Refused(Event, frozen=True, tag="refused"):
 
 
 class TelemetryKept(Event, frozen=True, tag="telemetry_kept"):
-    """A closed telemetry segment and its SHA-256."""
+    """A closed segment of the flight recorder and its SHA-256. `path` is relative to the recorder's folder; `stream` is
+    what it holds, see `console.evidence.streams`."""
 
     path: str
     sha256: str
     rows: int
     bytes: int
+    stream: str = "telemetry"
 
 
 # --- journal events: the cord ---------------------------------------------------------------------------------------
@@ -461,6 +488,59 @@ class DrillDone(Event, frozen=True, tag="drill_done"):
     sha256: str
 
 
+# --- journal events: evidence ---------------------------------------------------------------------------------------
+
+
+class ArchiveSealed(Event, frozen=True, tag="archive_sealed"):
+    """Evidence of an incident was sealed, and can not be changed from here on without being seen. `seal` counts from 1
+    within the incident; `why` is pull, snapshot, verified, window, attached or closed. `head` is the hash of the signed
+    head line, `lines` how many stand before it, `fold` the SHA-256 of the encoded DeskState at that moment, `items`
+    what was added, `missing` what could not be, a sentence each, `signer` the key's fingerprint."""
+
+    incident: str
+    seal: int
+    why: str
+    head: str
+    lines: int
+    fold: str
+    items: tuple[str, ...]
+    bytes: int
+    signer: str
+    missing: tuple[str, ...] = ()
+
+
+class EvidenceFailed(Event, frozen=True, tag="evidence_failed"):
+    """Something of an incident's evidence could not be kept: `what` it was, and `why` not."""
+
+    incident: str
+    what: str
+    why: str
+
+
+class ArchiveRemoved(Event, frozen=True, tag="archive_removed"):
+    """An incident's folder was removed by the retention policy. `head` is the hash of its last signed head."""
+
+    incident: str
+    head: str
+    bytes: int
+    why: str
+
+
+class RestoreDrilled(Event, frozen=True, tag="restore_drilled"):
+    """An incident was read back from the archive, or from a copy of it, and compared with what was sealed. `missed` is
+    empty where it passed; `report` is a path within the state folder, with its SHA-256."""
+
+    incident: str
+    source: str
+    passed: bool
+    items: int
+    rows: int
+    bytes: int
+    missed: tuple[str, ...]
+    report: str
+    sha256: str
+
+
 # --- samples --------------------------------------------------------------------------------------------------------
 
 
@@ -559,6 +639,17 @@ class BarsRead(Sample, frozen=True, tag="bars_read"):
     worst: str
     as_of: int
     why: str = ""
+    latest: tuple[Bar, ...] = ()
+
+
+class QuotesRead(Sample, frozen=True, tag="quotes_read"):
+    """The market as the venue quotes it for the symbols that the desk trades or holds there; `unknown` says why the
+    read failed, and then `quotes` is empty."""
+
+    venue: str
+    quotes: tuple[Quote, ...]
+    as_of: int
+    unknown: str = ""
 
 
 AnyEvent = (
@@ -591,6 +682,10 @@ AnyEvent = (
     | BookAdjusted
     | VenueRetired
     | DrillDone
+    | ArchiveSealed
+    | EvidenceFailed
+    | ArchiveRemoved
+    | RestoreDrilled
     | entries.AnyEntry
     | GuardBeat
     | Heartbeat
@@ -601,6 +696,7 @@ AnyEvent = (
     | BookRead
     | StrategySampled
     | BarsRead
+    | QuotesRead
 )
 
 Value = TypeVar("Value")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 
 from console.desk import entries as en
+from console.desk import incidents as inc
 from console.desk.base import Plain
 from console.desk.cadence import Attestation
 from console.desk.events import Record
@@ -77,12 +78,18 @@ class TaskState(Plain, frozen=True):
 
 
 class Logbook(Plain, frozen=True):
-    """Walks, runs and tasks by name, the oldest first; the latest attestation of each gate."""
+    """Walks, runs, tasks and incidents by name, the oldest first; the latest attestation of each gate."""
 
     walks: dict[str, WalkState] = {}
     runs: dict[str, RunState] = {}
     tasks: dict[str, TaskState] = {}
     attestations: dict[str, Attestation] = {}
+    incidents: dict[str, inc.IncidentState] = {}
+
+    @property
+    def open_incident(self) -> inc.IncidentState | None:
+        """The incident that a pull joins: the latest that is not closed."""
+        return next((row for row in reversed(self.incidents.values()) if row.open), None)
 
     @property
     def open_tasks(self) -> tuple[TaskState, ...]:
@@ -98,7 +105,13 @@ class Logbook(Plain, frozen=True):
 
     def trimmed(self) -> "Logbook":
         """With no more than a desk's state should hold."""
-        return Logbook(_latest(self.walks), _latest(self.runs), _latest(self.tasks), self.attestations)
+        return Logbook(
+            _latest(self.walks),
+            _latest(self.runs),
+            _latest(self.tasks),
+            self.attestations,
+            inc.trimmed(self.incidents),
+        )
 
 
 def _latest(table: dict[str, T]) -> dict[str, T]:
@@ -137,6 +150,9 @@ def after(logbook: Logbook, entry: en.AnyEntry, actor: str, ts: int) -> Logbook:
             return _ran(logbook, entry, actor, ts)
         case en.GateAttested():
             return _attested(logbook, entry, actor, ts)
+        case en.IncidentEntry():
+            changed: Logbook = _with(logbook, incidents=inc.after(logbook.incidents, entry, actor, ts))
+            return changed
         case en.SizeLowered():
             return logbook
 

@@ -12,6 +12,7 @@ import msgspec
 
 from console.desk import entries as en
 from console.desk import events as ev
+from console.desk import incidents as inc
 from console.desk.events import Plain, Record
 from console.desk.logbook import Logbook
 from console.desk.logbook import fold as fold_entry
@@ -53,6 +54,9 @@ class VenueState(Plain, frozen=True):
     bars: int = 0
     bar_age: float | None = None
     bars_as_of: int = 0
+    quotes: tuple[ev.Quote, ...] = ()
+    quotes_as_of: int = 0
+    quotes_unknown: str = "not read yet"
     fills: int = 0
     retired: str = ""
     answers_since: int = 0
@@ -491,6 +495,12 @@ def _bars_read(state: DeskState, record: Record, event: ev.BarsRead) -> DeskStat
     return _venue(state, event.venue, bars=event.bars, bar_age=event.age, bars_as_of=event.as_of)
 
 
+def _quotes_read(state: DeskState, record: Record, event: ev.QuotesRead) -> DeskState:
+    if event.unknown:
+        return _venue(state, event.venue, quotes_unknown=event.unknown)
+    return _venue(state, event.venue, quotes=event.quotes, quotes_as_of=event.as_of, quotes_unknown="")
+
+
 def _book_read(state: DeskState, record: Record, event: ev.BookRead) -> DeskState:
     row = state.strategies.get(event.strategy)
     if event.unknown and row is not None and row.book is not None:
@@ -719,6 +729,34 @@ def _venue_verdict(state: DeskState, record: Record, event: ev.VenueVerdict) -> 
     )
 
 
+def _incident(state: DeskState, name: str, change: Callable[[inc.IncidentState], dict[str, Any]]) -> DeskState:
+    incidents = state.logbook.incidents
+    known = incidents.get(name)
+    if known is None:
+        return state
+    logbook = _with(state.logbook, incidents=inc.changed(incidents, known, **change(known)))
+    changed: DeskState = _with(state, logbook=logbook)
+    return changed
+
+
+def _archive_sealed(state: DeskState, record: Record, event: ev.ArchiveSealed) -> DeskState:
+    sealed = inc.Sealed(
+        seal=event.seal,
+        at=record.ts,
+        why=event.why,
+        head=event.head,
+        lines=event.lines,
+        items=event.items,
+        missing=event.missing,
+    )
+    return _incident(state, event.incident, lambda known: {"sealed": sealed, "trouble": ()})
+
+
+def _evidence_failed(state: DeskState, record: Record, event: ev.EvidenceFailed) -> DeskState:
+    said = f"{event.what}: {event.why}"
+    return _incident(state, event.incident, lambda known: {"trouble": (*known.trouble, said)[-inc.TROUBLE_KEPT :]})
+
+
 def _logged(state: DeskState, record: Record, event: en.AnyEntry) -> DeskState:
     changed: DeskState = _with(state, logbook=fold_entry(state.logbook, record).trimmed())
     return changed
@@ -767,6 +805,7 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.PositionsRead: _positions_read,
     ev.OrdersRead: _orders_read,
     ev.BarsRead: _bars_read,
+    ev.QuotesRead: _quotes_read,
     ev.BookRead: _book_read,
     ev.Pulled: _pulled,
     ev.TriggerFired: _trigger_fired,
@@ -784,6 +823,10 @@ _FOLD: dict[type[ev.Event], Callable[[DeskState, Record, Any], DeskState]] = {
     ev.BookAdjusted: _book_adjusted,
     ev.VenueRetired: _venue_retired,
     ev.DrillDone: _drill_done,
+    ev.ArchiveSealed: _archive_sealed,
+    ev.EvidenceFailed: _evidence_failed,
+    ev.ArchiveRemoved: _unchanged,
+    ev.RestoreDrilled: _unchanged,
     **dict.fromkeys(en.ENTRIES, _logged),
     en.SizeLowered: _size_lowered,
 }

@@ -104,6 +104,17 @@ def _adjusted(record: ev.Record, event: ev.BookAdjusted) -> tuple[str, str]:
     return "bad", f"{event.strategy} {event.outcome} the adjustment: {event.detail}"
 
 
+def _opened(record: ev.Record, event: en.IncidentOpened) -> tuple[str, str]:
+    what = " ".join(filter(None, (event.severity, event.cls)))
+    title = f" “{event.title}”" if event.title else ""
+    return "bad", f"{event.incident} opened {what}{title} by {record.actor}"
+
+
+def _sealed(record: ev.Record, event: ev.ArchiveSealed) -> tuple[str, str]:
+    told = f"{event.incident} sealed {event.seal} ({event.why}): {len(event.items)} items"
+    return ("warn", f"{told}, missing {some(event.missing)}") if event.missing else ("good", told)
+
+
 _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] = {
     ev.GuardStarted: lambda r, e: ("calm", f"guard {e.version} started, {e.recovered} records recovered"),
     ev.GuardStopped: lambda r, e: ("warn", f"guard stopped: {e.why}"),
@@ -157,6 +168,18 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
     en.RunAborted: lambda r, e: ("warn", f"{e.run}: aborted “{e.reason}” by {r.actor}"),
     en.GateAttested: _attested,
     en.SizeLowered: _lowered,
+    en.IncidentOpened: _opened,
+    en.IncidentJoined: lambda r, e: ("cord", f"{e.incident} joined by the pull {e.pull}"),
+    en.IncidentNoted: lambda r, e: ("calm", f"{e.incident}: “{e.text}” by {r.actor}"),
+    en.IncidentClosed: lambda r, e: ("good", f"{e.incident} closed “{e.outcome}” by {r.actor}"),
+    ev.ArchiveSealed: _sealed,
+    ev.EvidenceFailed: lambda r, e: ("bad", f"{e.incident}: {e.what} could not be kept: {e.why}"),
+    ev.ArchiveRemoved: lambda r, e: ("warn", f"{e.incident} removed from the archive: {e.why}"),
+    ev.RestoreDrilled: lambda r, e: (
+        ("good", f"restore drill of {e.incident} passed: {e.report}")
+        if e.passed
+        else ("bad", f"restore drill of {e.incident} failed: {some(e.missed)}")
+    ),
     ev.EvidenceTaken: lambda r, e: (
         ("warn", f"evidence kept, missing {some(e.missing)}") if e.missing else ("calm", "evidence kept")
     ),

@@ -1,0 +1,153 @@
+"""What a screen may ask of an archive: values and Protocols; where the bytes lie is none of its business.
+
+Everything here may read files and take long, so it is called in a thread. What can not be read raises `Unreadable`
+with a sentence; it is never an empty answer.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from console.desk.base import Plain
+from console.desk.state import DeskState
+from console.desk.timeline import TimelineEntry
+
+
+class Unreadable(Exception):
+    """Something of an archive can not be read, or is not what was sealed. The message names the file and says why."""
+
+
+class Standing(Plain, frozen=True):
+    """What a verification found. `word` is verified, consistent (nothing wrong, but the signer is not known) or broken;
+    `says` is that in a sentence with the signer's fingerprint, `findings` what is wrong, a sentence each."""
+
+    word: str
+    says: str
+    signer: str = ""
+    findings: tuple[str, ...] = ()
+
+
+class Summary(Plain, frozen=True):
+    """An incident in the list. `archive` is the folder it lies in; times are UTC ns, `closed_at` 0 where the last seal
+    found it open. `symbols` are those that were held or worked on, `text` what a search for words looks through.
+    `trouble` says why it can not be read, and then little else is known."""
+
+    archive: str
+    id: str
+    desk: str = ""
+    mode: str = ""
+    cls: str = ""
+    severity: str = ""
+    title: str = ""
+    opened_at: int = 0
+    closed_at: int = 0
+    seals: int = 0
+    sealed_at: int = 0
+    items: int = 0
+    rows: int = 0
+    bytes: int = 0
+    signer: str = ""
+    symbols: tuple[str, ...] = ()
+    text: str = ""
+    trouble: str = ""
+
+
+class Item(Plain, frozen=True):
+    """One sealed file. `rows` is None where it is no table; `standing` is unchecked, ok, or a sentence on what is wrong
+    with it."""
+
+    file: str
+    item: str
+    seal: int
+    rows: int | None
+    bytes: int
+    captured_at: int
+    by: str
+    source: str
+    sha256: str
+    standing: str = "unchecked"
+
+
+class Column(Plain, frozen=True):
+    """`kind` is time, number or text."""
+
+    name: str
+    kind: str
+
+
+class Rows(Protocol):
+    """A table of any length. Cells are as a person reads them; times in UTC to the microsecond."""
+
+    columns: tuple[Column, ...]
+    count: int
+
+    def window(self, first: int, count: int) -> list[tuple[str, ...]]:
+        """Rows from `first` on, at most `count`. Memory is that of the window, not of the table."""
+        ...
+
+    def sorted(self, column: str, *, descending: bool = False) -> "Rows": ...
+
+    def filtered(self, words: str) -> "Rows":
+        """Those rows one of whose cells holds each of the words, whatever their case."""
+        ...
+
+    def curve(self, column: str, points: int) -> tuple[float | None, ...]:
+        """A number column over the table's first time column, in so many equal steps of time, None where a step has no
+        row. Raises Unreadable where the table has no time."""
+        ...
+
+
+class Answer(Plain, frozen=True):
+    """What a query gave: at most as many rows as were asked for, `more` where there were others."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: bool
+    took_ms: int
+
+
+class Case(Protocol):
+    """One incident of an archive, opened."""
+
+    summary: Summary
+    items: tuple[Item, ...]
+    missing: tuple[str, ...]
+
+    def timeline(self) -> Sequence[TimelineEntry]:
+        """What happened from the pinned window on, the oldest first."""
+        ...
+
+    def state(self) -> DeskState:
+        """The desk as it was at the last seal, folded from what was sealed."""
+        ...
+
+    def sealed_at(self) -> int:
+        """The moment of that state, UTC ns."""
+        ...
+
+    def rows(self, item: str) -> Rows:
+        """The table of an item, over all seals that added to it, by the name in `Item.item`."""
+        ...
+
+    def text(self, file: str) -> str:
+        """A file that is no table, as text."""
+        ...
+
+    def verify(self) -> tuple[Standing, tuple[Item, ...]]:
+        """Check every byte; the items then say how each of them stands."""
+        ...
+
+
+class Shelf(Protocol):
+    """One archive or several."""
+
+    paths: tuple[str, ...]
+
+    def incidents(self) -> tuple[Summary, ...]:
+        """The latest first."""
+        ...
+
+    def open(self, summary: Summary) -> Case: ...
+
+    def query(self, sql: str, limit: int = 1000) -> Answer:
+        """One read-only statement over all incidents. Raises Unreadable with the reason."""
+        ...
