@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 from console.desk.adjust import Correction, Ledger
 from console.desk.events import Bar as Bar
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
+from console.desk.events import Quote as Quote
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -169,6 +170,12 @@ class Venue(Protocol):
 
     async def latest_bars(self, symbols: Sequence[str]) -> Read[dict[str, Bar]]: ...
     async def bars(self, symbol: str, limit: int) -> Read[tuple[Bar, ...]]: ...
+
+    async def latest_quotes(self, symbols: Sequence[str]) -> Read[tuple[Quote, ...]]:
+        """The best bid and offer of each symbol, by normalised symbol and in its order. A symbol that the venue does
+        not quote is not in the answer."""
+        ...
+
     async def submit(self, order: NewOrder) -> Write[Order]: ...
     async def cancel(self, order_id: str) -> Write[None]: ...
     async def cancel_all(self) -> Write[tuple[ItemResult, ...]]: ...

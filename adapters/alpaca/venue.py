@@ -21,6 +21,7 @@ from adapters.base import (
     ItemResult,
     NewOrder,
     Ok,
+    Quote,
     Read,
     Refused,
     Unknown,
@@ -153,6 +154,16 @@ class AlpacaVenue:
             return {symbol: parse.bar(symbol, bar, MINUTE) for symbol, bar in told["bars"].items()}
 
         return await self._read(self._market, "/v2/stocks/bars/latest", {"symbols": ",".join(symbols)}, latest)
+
+    async def latest_quotes(self, symbols: Sequence[str]) -> Read[tuple[Quote, ...]]:
+        if not symbols:
+            return Ok((), time.time_ns())
+
+        def latest(told: dict[str, Any]) -> tuple[Quote, ...]:
+            quotes = [parse.market_quote(symbol, row) for symbol, row in told["quotes"].items()]
+            return tuple(sorted(quotes, key=lambda quote: quote.symbol))
+
+        return await self._read(self._market, "/v2/stocks/quotes/latest", {"symbols": ",".join(symbols)}, latest)
 
     async def bars(self, symbol: str, limit: int) -> Read[tuple[Bar, ...]]:
         """The last `limit` minute bars of a week, oldest first. Unless told otherwise the broker begins with today, and

@@ -98,6 +98,7 @@ READS = {
     "fills_until": lambda venue: venue.fills_until(frozenset()),
     "order_by_client_id": lambda venue: venue.order_by_client_id("momentum-1"),
     "latest_bars": lambda venue: venue.latest_bars(["AAPL"]),
+    "latest_quotes": lambda venue: venue.latest_quotes(["AAPL"]),
     "bars": lambda venue: venue.bars("AAPL", 5),
 }
 WRITES = {
@@ -121,7 +122,7 @@ BROKEN = {
     "a redirect": http(307, b"", "Location: http://127.0.0.1:1/elsewhere"),
     "wrong types": http(200, [[1], "x"]),
     "null": http(200, b"null"),
-    "NaN": http(200, b'{"equity": NaN, "bars": NaN}'),
+    "NaN": http(200, b'{"equity": NaN, "bars": NaN, "quotes": NaN}'),
     "deep nesting": http(200, b"[" * 200_000),
     "nothing, and closed": b"",
 }
@@ -341,6 +342,17 @@ async def test_only_the_brokers_own_404_says_that_an_order_never_was():
         assert isinstance(await venue.order_by_client_id("x"), Unknown)
         assert isinstance(await venue.order_by_client_id("x"), Unknown)
         await venue.aclose()
+
+
+async def test_a_side_that_nobody_quotes_is_none_and_sizes_keep_their_digits():
+    row = {"t": "2026-03-04T15:00:00.123456789Z", "ap": 0, "as": 0, "bp": 387.67, "bs": 1.25, "ax": "C", "bx": "N"}
+    async with Server(http(200, {"quotes": {"BTC/USD": row}})) as server:
+        venue = server.venue()
+        read = await venue.latest_quotes(["BTC/USD"])
+        await venue.aclose()
+    (quote,) = read.data
+    assert (quote.symbol, quote.bid, quote.ask, quote.bid_size) == ("BTCUSD", Decimal("387.67"), None, Decimal("1.25"))
+    assert quote.at % 1_000_000_000 == 123456789
 
 
 async def test_a_bulk_answer_keeps_each_item():
