@@ -147,7 +147,8 @@ def test_the_state_keeps_the_open_ones_and_the_last_closed() -> None:
 
 def test_a_state_that_is_folded_from_the_wire_is_the_state_byte_for_byte() -> None:
     """What an archive's `fold` hash rests on: the words that events are made of here are other objects there."""
-    for told_here in (scenario.calm(), scenario.partial()):
+    unread = ev.MonitorSampled("bar-age", "unknown", "not read yet", None, 0)
+    for told_here in (scenario.calm().at(1, unread), scenario.partial(), scenario.reconciled()):
         live = replayed = DeskState()
         for record in told_here.records:
             live = fold(live, record)
