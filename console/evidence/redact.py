@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
 MARK = "[redacted]"
+LONGEST_KEY = 200
+"""Lines of a private key, at most: a block that is never closed must not swallow the rest."""
 LEAST = 6
 """Characters of the shortest known secret that is looked for: a shorter one stands in half the words there are."""
 
@@ -43,6 +45,8 @@ _HINTS = (
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PEM_BEGIN = "-----BEGIN "
+_PEM_FIRST = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[^\"'\\]|\\+[nrt])*?"
     r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|(?=\\*[\"'])|(?=\\+(?:[^nrt\\]|\Z))|\Z)"
@@ -145,6 +149,23 @@ class Redactor:
     def yaml(self, text: str) -> str:
         """A file of settings: everything that stands under a key that looks secret goes, however it is written."""
         return self.text("".join(_without_secret_keys(text)))
+
+
+class KeyBlocks:
+    """Finds private keys in a text that comes line by line, where no single line shows the whole of one."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def inside(self, line: str) -> bool:
+        """Whether this line stands behind the first one of a private key, up to its last."""
+        if self._left:
+            self._left = 0 if _PEM_END.search(line) else self._left - 1
+            return True
+        begun = _PEM_FIRST.search(line)
+        if begun and not _PEM_END.search(line, begun.end()):
+            self._left = LONGEST_KEY
+        return False
 
 
 def _spellings(secret: str) -> Iterator[str]:
