@@ -18,7 +18,6 @@ import msgspec
 
 from console.desk.base import Plain
 from console.desk.events import ArchiveRemoved, ArchiveSealed, EvidenceFailed, TelemetryKept, encode
-from console.desk.state import DeskState
 
 _HEAD = struct.Struct(">cI")
 LARGEST = 256 << 20
@@ -62,9 +61,9 @@ def read_frame(source: "Reader | BinaryIO") -> tuple[Kind, bytes] | None:
     return (kind, payload) if len(payload) == size else None
 
 
-def keyframe(state: DeskState, ts: int) -> bytes:
-    """The line of a whole state: folding from here through the lines behind it gives the guard's state exactly."""
-    return b'{"state":%s,"ts":%d}' % (encode(state), ts)
+def keyframe(state: bytes, ts: int) -> bytes:
+    """The line of a whole encoded state: folding from here through the lines behind it gives the guard's exactly."""
+    return b'{"state":%s,"ts":%d}' % (state, ts)
 
 
 class Exchange(Plain, frozen=True):
@@ -170,7 +169,8 @@ class File(Plain, frozen=True):
 class Seal(Command, frozen=True, tag="seal"):
     """Seal what was recorded for an incident since its last seal, and what was captured now. `job` names the answer,
     `since` is where the first seal begins (see `Pin`), `fold` the SHA-256 of the guard's encoded state at this place of
-    the pipe, empty where nobody knows it any more; `missing` is what could not be captured, a sentence each."""
+    the pipe, empty where nobody knows it any more; `missing` is what could not be captured, a sentence each. `captured`
+    are the pulls after which it was read, see `events.ArchiveSealed`."""
 
     job: str
     facts: Facts
@@ -181,6 +181,7 @@ class Seal(Command, frozen=True, tag="seal"):
     items: dict[str, Captured] = {}
     files: tuple[File, ...] = ()
     missing: tuple[str, ...] = ()
+    captured: tuple[str, ...] = ()
     clock_offset_ms: float | None = None
 
 
