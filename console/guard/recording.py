@@ -1,4 +1,4 @@
-"""What the hub tells, on its way to the flight recorder: every record in its order, and the whole state now and then."""
+"""What the hub tells, on its way to the flight recorder: each record in its order, and now and then the whole state."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ KEYFRAME_SECONDS = 60.0
 
 class Cut(msgspec.Struct, frozen=True):
     """A place in the pipe: the SHA-256 of the state there, empty where the pipe did not take it, and how many records
-    were lost since the cut before."""
+    it did not take since the cut before."""
 
     fold: str
     lost: int
@@ -33,57 +33,46 @@ class Recording:
         self._recorder = recorder
         self._lines: list[bytes] = []
         self._bytes = 0
-        self._records = 0
-        self._framed = False
         self._lost = 0
         self._due = True
         self._keyframe_at = 0
         hub.listeners.insert(0, self._hear)
-        hub.silent.append(self._anew)
-        recorder.keyframe_due = self._anew
+        hub.silent.append(self._unfollowed)
+        recorder.keyframe_due = self.keyframe
 
     def step(self) -> None:
         """Send what has come together. Called every FLUSH_SECONDS."""
-        old = self._hub.clock() - self._keyframe_at > KEYFRAME_SECONDS * 1e9
-        if self._due or old:
-            self._keyframe(encode(self._hub.state))
+        if self._due or self._hub.clock() - self._keyframe_at > KEYFRAME_SECONDS * 1e9:
+            self.keyframe()
+        else:
+            self._flush()
+
+    def keyframe(self) -> bytes:
+        """Send everything told so far, and the state behind it, which is returned encoded."""
         self._flush()
+        state = encode(self._hub.state)
+        self._keyframe_at = self._hub.clock()
+        self._due = not self._recorder.records(keyframe(state, self._keyframe_at), keyframe=True)
+        return state
 
     def cut(self) -> Cut:
-        """Everything told so far is in the pipe once this returns, and a keyframe behind it."""
-        state = encode(self._hub.state)
-        self._keyframe(state)
-        whole = self._flush()
+        """Everything told so far is in the pipe once this returns, and the state behind it."""
+        state = self.keyframe()
         lost, self._lost = self._lost, 0
-        return Cut(hashlib.sha256(state).hexdigest() if whole else "", lost)
+        return Cut("" if self._due else hashlib.sha256(state).hexdigest(), lost)
 
-    def _anew(self) -> None:
-        """What was sent before leads nowhere: the worker is a new one, a batch was lost, or no record told a change."""
+    def _unfollowed(self) -> None:
+        """The state changed, and no record told."""
         self._due = True
 
     def _hear(self, record: Record) -> None:
-        self._records += 1
-        self._add(encode(record))
-
-    def _keyframe(self, state: bytes) -> None:
-        now = self._hub.clock()
-        self._due, self._keyframe_at = False, now
-        self._framed = True
-        self._add(keyframe(state, now))
-
-    def _add(self, line: bytes) -> None:
+        line = encode(record)
         self._lines.append(line)
         self._bytes += len(line)
         if self._bytes >= BATCH_BYTES:
             self._flush()
 
-    def _flush(self) -> bool:
-        """Whether there was room for it."""
-        taken = not self._lines or self._recorder.records(
-            b"\n".join(self._lines), keyframe=self._framed
-        )
-        if not taken:
-            self._lost += self._records
-            self._due = True
-        self._lines, self._bytes, self._records, self._framed = [], 0, 0, False
-        return taken
+    def _flush(self) -> None:
+        lines, self._lines, self._bytes = self._lines, [], 0
+        if lines and not self._recorder.records(b"\n".join(lines)):
+            self._lost += len(lines)
