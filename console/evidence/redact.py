@@ -16,12 +16,9 @@ MARK = "[redacted]"
 LEAST = 6
 """Characters of the shortest known secret that is looked for: a shorter one stands in half the words there are."""
 
-_WORDS = frozenset(
-    re.split(
-        r"\s+",
-        "secret secrets password passwords passwd passphrase pass pwd token tokens jwt otp credential credentials cookie "
-        "cookies authorization auth bearer signature sig apikey secretkey accesskey privatekey apca",
-    )
+_SECRET_WORD = re.compile(
+    "secrets?|passwords?|passwd|passphrase|pass|pwd|tokens?|jwt|otp|credentials?|cookies?|authorization|auth|bearer"
+    "|sig(nature)?|(api|secret|access|private)key|apca"
 )
 _KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "session", "account", "client"})
 _LINE_LONG = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate"})
@@ -68,7 +65,7 @@ _YAML_KEY = re.compile(r"^(?P<indent>[ ]*(?:- +)*)(?P<quote>[\"']?)(?P<key>[\w.-
 def secret_name(name: str) -> bool:
     """Whether what is called so (a header, a setting, a parameter, a variable) is probably a secret."""
     words = [word.lower() for word in _WORD.findall(name)]
-    if any(word in _WORDS for word in words):
+    if any(_SECRET_WORD.fullmatch(word) for word in words):
         return True
     pairs = set(pairwise(words))
     return ("key", "id") in pairs or ("session", "id") in pairs or any((word, "key") in pairs for word in _KEYS)

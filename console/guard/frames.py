@@ -18,6 +18,7 @@ import msgspec
 
 from console.desk.base import Plain
 from console.desk.events import ArchiveRemoved, ArchiveSealed, EvidenceFailed, TelemetryKept, encode
+from console.desk.state import DeskState
 
 _HEAD = struct.Struct(">cI")
 LARGEST = 256 << 20
@@ -61,9 +62,9 @@ def read_frame(source: "Reader | BinaryIO") -> tuple[Kind, bytes] | None:
     return (kind, payload) if len(payload) == size else None
 
 
-def keyframe(state: bytes, ts: int) -> bytes:
-    """The line of a whole encoded state: folding from here through the lines behind it gives the guard's exactly."""
-    return b'{"state":%s,"ts":%d}' % (state, ts)
+def keyframe(state: DeskState, ts: int) -> bytes:
+    """The line of a whole state: folding from here through the lines behind it gives the guard's state exactly."""
+    return b'{"state":%s,"ts":%d}' % (encode(state), ts)
 
 
 class Exchange(Plain, frozen=True):
@@ -96,15 +97,14 @@ class LogFile(Plain, frozen=True):
 
 
 class Setup(Command, frozen=True, tag="setup"):
-    """The first frame after each start. `secrets` are replaced wherever they turn up; `configs` are the desk's files,
-    kept in each seal as they lie there and as they were committed; of closed incidents the oldest go once they are
-    older than `keep_days` or the archive is larger than `archive_megabytes` (0: never). `signing_key` is a path."""
+    """The first frame after each start. `secrets` are replaced wherever they turn up; of closed incidents the oldest go
+    once they are older than `keep_days` or the archive is larger than `archive_megabytes` (0: never). `signing_key` is
+    a path."""
 
     secrets: tuple[str, ...]
     signing_key: str
     version: str
     logs: tuple[LogFile, ...] = ()
-    configs: tuple[str, ...] = ()
     minutes: int = 60
     megabytes: int = 256
     segment_seconds: float = 60.0
@@ -169,8 +169,8 @@ class File(Plain, frozen=True):
 class Seal(Command, frozen=True, tag="seal"):
     """Seal what was recorded for an incident since its last seal, and what was captured now. `job` names the answer,
     `since` is where the first seal begins (see `Pin`), `fold` the SHA-256 of the guard's encoded state at this place of
-    the pipe, empty where nobody knows it any more; `missing` is what could not be captured, a sentence each. `captured`
-    are the pulls after which it was read, see `events.ArchiveSealed`."""
+    the pipe, empty where nobody knows it any more; `captured` are the pulls after which the desk was read for this seal,
+    `missing` is what could not be captured, a sentence each."""
 
     job: str
     facts: Facts
@@ -180,9 +180,9 @@ class Seal(Command, frozen=True, tag="seal"):
     fold: str = ""
     items: dict[str, Captured] = {}
     files: tuple[File, ...] = ()
-    missing: tuple[str, ...] = ()
     captured: tuple[str, ...] = ()
-    clock_offset_ms: float | None = None
+    missing: tuple[str, ...] = ()
+    clock_offset_ms: int | None = None
 
 
 class Reindex(Command, frozen=True, tag="reindex"):
