@@ -23,7 +23,7 @@ from yarl import URL
 
 from console.desk import exchange
 from console.desk.exchange import HttpExchange
-from console.desk.hidden import forms
+from console.desk.hidden import spelled
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -96,7 +96,7 @@ class Wire:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._seconds = timeout
         self._secrets = tuple(secret for secret in secrets if secret)
-        self._hidden = forms(secrets)
+        self._hidden = spelled(secrets)
         self._tap = tap
         self._warm: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None

@@ -36,7 +36,7 @@ def answered(
     seconds: float,
     hidden: Iterable[str],
 ) -> HttpExchange:
-    """What may be kept of an exchange that was answered; `hidden` as `hidden.forms` gives it."""
+    """What may be kept of an exchange that was answered; `hidden` as `hidden.spelled` gives it."""
     known = tuple(hidden)
     told = (blot_query(path, known), status, blot_headers(headers, known), _beginning(body, known))
     return HttpExchange(at, method, *told, round(seconds * 1000, 3))

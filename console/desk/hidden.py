@@ -1,68 +1,85 @@
-"""What is never written down: which names stand for a secret, and how one is blotted out of what is kept.
+"""What is never written down: which names stand for a secret, and how a secret that is known may be written."""
 
-A name is judged by its words, however they are joined: `X-Api-Key`, `api_key` and `apiKey` are one name. A few
-that only look like secrets are kept: without its `page_token` a page can not be told from the next.
-"""
-
+import base64
 import json
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote, quote_plus, unquote
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from urllib.parse import quote, quote_plus, unquote_plus
 
-BLOT = "•••"
+MARK = "[redacted]"
 LEAST = 6
+"""Characters of the shortest known secret that is looked for: a shorter one stands in half the words there are."""
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SECRET = frozenset({"auth", "csrf", "jwt", "key", "keys", "otp", "passphrase", "pwd", "sid", "sig", "totp", "xsrf"})
-_STEMS = re.compile(r"apikey|accesskey|privatekey|secret|token|passw|credential|authoriz|cookie|sessionid|signature")
-_OPEN = frozenset({"keys", "nextpagetoken", "pagetoken", "publickey"})  # `keys` is where desk.yaml names a file
-
-
-def is_secret(name: str) -> bool:
-    """Whether what goes by this name (of a header, a query's parameter, a setting, a variable) is a secret."""
-    words = [word.lower() for word in _WORDS.findall(name)]
-    joined = "".join(words)
-    return joined not in _OPEN and (not _SECRET.isdisjoint(words) or _STEMS.search(joined) is not None)
+_SECRET_WORD = re.compile(
+    "secrets?|passwords?|passwd|passphrase|pass|pwd|tokens?|jwt|otp|credentials?|cookies?|authorization|auth|bearer"
+    "|sig(nature)?|(api|secret|access|private)key|apca"
+)
+_KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "session", "account", "client"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_OPEN = frozenset({("page", "token"), ("next", "page", "token")})
+"""Names that only look secret, and without which a list's page can not be told from the next."""
 
 
-def forms(secrets: Iterable[str]) -> tuple[str, ...]:
-    """The secrets, and how they look escaped in JSON, in a URL and within base64, at whatever byte they begin there.
-    What is shorter than `LEAST` characters can not be told from ordinary text, and is left out."""
-    found: dict[str, None] = {}
-    for secret in secrets:
-        if len(secret) >= LEAST:
-            written = (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret))
-            found |= dict.fromkeys((*written, *_in_base64(secret.encode())))
-    return tuple(sorted(found, key=len, reverse=True))
+def secret_name(name: str) -> bool:
+    """Whether what is called so (a header, a setting, a parameter, a variable) is probably a secret."""
+    words = tuple(word.lower() for word in _WORD.findall(name))
+    if words in _OPEN:
+        return False
+    if words == ("key",) or any(_SECRET_WORD.fullmatch(word) for word in words):
+        return True
+    pairs = set(pairwise(words))
+    return ("key", "id") in pairs or ("session", "id") in pairs or any((word, "key") in pairs for word in _KEYS)
 
 
-def _in_base64(secret: bytes) -> list[str]:
-    """What base64 has of these bytes whatever stands around them, at each of the three places they can begin at."""
-    found = []
-    for before in range(3):
-        whole = (before + len(secret)) // 3 * 4
-        told = b64encode(bytes(before) + secret).decode()[(0, 2, 3)[before] : whole]
-        found += [told, told.replace("+", "-").replace("/", "_")]
-    return found
+def spelled(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Every way in which the secrets may be written, the longest first."""
+    forms = {form for secret in secrets if len(secret) >= LEAST for form in _spellings(secret)}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
 
-def blot(text: str, hidden: Iterable[str]) -> str:
-    """`text` without any of `hidden` (see `forms`) in it."""
-    for each in hidden:
-        text = text.replace(each, BLOT)
+def blot(text: str, forms: Iterable[str]) -> str:
+    """`text` without the secrets that are `spelled` so."""
+    for form in forms:
+        if form in text:
+            text = text.replace(form, MARK)
     return text
 
 
-def blot_headers(headers: Mapping[str, str], hidden: Iterable[str]) -> dict[str, str]:
+def blot_headers(headers: Mapping[str, str], forms: Iterable[str]) -> dict[str, str]:
     """Headers, those with secret names without their values."""
-    known = tuple(hidden)
-    return {name: BLOT if is_secret(name) else blot(value, known) for name, value in headers.items()}
+    known = tuple(forms)
+    return {name: MARK if secret_name(name) else blot(value, known) for name, value in headers.items()}
 
 
-def blot_query(path: str, hidden: Iterable[str]) -> str:
+def blot_query(path: str, forms: Iterable[str]) -> str:
     """A path with its query, parameters with secret names without their values."""
     place, mark, query = path.partition("?")
     parts = [part.partition("=") for part in query.split("&")]
-    told = "&".join(name + sign + (BLOT if is_secret(unquote(name)) and sign else value) for name, sign, value in parts)
-    return blot(place + mark + told, hidden)
+    told = "&".join(
+        name + sign + (MARK if sign and secret_name(unquote_plus(name)) else value) for name, sign, value in parts
+    )
+    return blot(place + mark + told, forms)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """How a secret may be written: as it is, escaped for JSON once and twice, for a URL, in hex and in base64."""
+    yield secret
+    for ascii_only in (True, False):
+        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    data = secret.encode()
+    for written in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield written
+        yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), written)
+    yield data.hex()
+    yield data.hex().upper()
+    for before in range(3):  # within a longer text base64 spells it in three ways
+        whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        first = (0, 2, 3)[before]  # characters that also hold bits of what stands before
+        last = len(whole) - ((before + len(data)) % 3 > 0)
+        written = whole[first:last]
+        if len(written) >= LEAST:
+            yield written
+            yield written.replace("+", "-").replace("/", "_")

@@ -1,6 +1,6 @@
 """Every HTTP exchange with a venue, on its way to the recorder: the adapters' and the cord's own.
 
-Who talks to a venue leaves here what came of it and goes on; the guard's loop makes lines of it at the recorder's pace.
+Who talks to a venue leaves here what came of it and goes on; the guard's loop takes it away at the recorder's pace.
 The cord leaves what it has just as it is, keys and all, in memory and for that moment alone.
 """
 
@@ -8,12 +8,12 @@ import hashlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import lru_cache
 
 from console.cord.http import Answer, HttpError
-from console.desk.base import Plain
-from console.desk.events import encode
 from console.desk.exchange import KEPT_BODY, SLACK, HttpExchange, answered, unanswered
-from console.desk.hidden import forms
+from console.desk.hidden import spelled
+from console.guard.frames import Exchange
 
 WAITING = 2048
 AT_ONCE = 256
@@ -24,25 +24,9 @@ AGAIN_SECONDS = 60.0
 _PLAIN = frozenset({b"host", b"accept", b"user-agent", b"content-type", b"content-length"})
 
 
-class Line(Plain, frozen=True):
-    """An exchange as the recorder gets it. `body_sha256` is of the kept body; where a recent answer to the same request
-    held the same one, `body` is left empty."""
-
-    ts: int
-    venue: str
-    method: str
-    path: str
-    status: int
-    headers: dict[str, str] = {}
-    body: str = ""
-    body_sha256: str = ""
-    took_ms: float = 0.0
-    error: str = ""
-
-
 class Exchanges:
     """`of_adapter` and `of_cord` may be called from any thread; they take no lock and wait for nothing. `lost` counts
-    what was never made a line of, because nobody asked for lines in time."""
+    what was left while nobody took anything away."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], tuple[str, HttpExchange]]] = deque()
@@ -63,9 +47,9 @@ class Exchanges:
             why = str(answer)
             self._leave(lambda: (venue, unanswered(at, *_asked(request), why, seconds, _keys(request))))
 
-    def lines(self) -> list[bytes]:
+    def take(self) -> list[Exchange]:
         """What was left here, oldest first, at most `AT_ONCE` of it, without its secrets."""
-        return [self._line(*self._waiting.popleft()()) for _ in range(min(AT_ONCE, len(self._waiting)))]
+        return [self._told(*self._waiting.popleft()()) for _ in range(min(AT_ONCE, len(self._waiting)))]
 
     def forget(self) -> None:
         """Keep every body again: what was kept before may be gone."""
@@ -77,21 +61,19 @@ class Exchanges:
         else:
             self._waiting.append(exchange)
 
-    def _line(self, venue: str, told: HttpExchange) -> bytes:
+    def _told(self, venue: str, told: HttpExchange) -> Exchange:
         digest = hashlib.sha256(told.body.encode()).hexdigest() if told.body else ""
-        return encode(
-            Line(
-                ts=told.at,
-                venue=venue,
-                method=told.method,
-                path=told.path,
-                status=told.status,
-                headers=dict(told.headers),
-                body="" if self._is_known((venue, told.method, told.path), digest) else told.body,
-                body_sha256=digest,
-                took_ms=told.took_ms,
-                error=told.error,
-            )
+        return Exchange(
+            ts=told.at,
+            venue=venue,
+            method=told.method,
+            path=told.path,
+            status=told.status,
+            headers=dict(told.headers),
+            body="" if self._is_known((venue, told.method, told.path), digest) else told.body,
+            body_sha256=digest,
+            took_ms=told.took_ms,
+            error=told.error,
         )
 
     def _is_known(self, asked: tuple[str, str, str], digest: str) -> bool:
@@ -113,8 +95,13 @@ def _asked(request: bytes) -> tuple[str, str]:
 
 def _keys(request: bytes) -> tuple[str, ...]:
     """What a request's headers hold besides the usual: the keys it was made with, as they may look elsewhere."""
-    _, *lines = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return _keys_in(request.partition(b"\r\n\r\n")[0].partition(b"\r\n")[2])
+
+
+@lru_cache(maxsize=64)
+def _keys_in(headers: bytes) -> tuple[str, ...]:
+    lines = headers.split(b"\r\n")
     values = [
         value.strip() for name, _, value in (line.partition(b":") for line in lines) if name.lower() not in _PLAIN
     ]
-    return forms(word.decode("latin-1") for value in values for word in (value, *value.split()))
+    return spelled(word.decode("latin-1") for value in values for word in (value, *value.split()))

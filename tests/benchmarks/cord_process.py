@@ -1,6 +1,6 @@
 """The guard's cord thread alone, as a process: `python -m tests.benchmarks.cord_process STATE_FOLDER [tapped]`.
 
-Tapped, it leaves what came of each request to a thread that makes lines of it ten times a second, as the guard does."""
+Tapped, it leaves what came of each request to a thread that takes it away ten times a second, as the guard does."""
 
 import sys
 import threading
@@ -31,7 +31,7 @@ def main() -> None:
 
 def fetch(exchanges: Exchanges) -> None:
     while True:
-        exchanges.lines()
+        exchanges.take()
         time.sleep(0.1)
 
 
