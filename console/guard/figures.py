@@ -11,6 +11,7 @@ from console.guard.stream import Stream
 def own_families(what: Mapping[str, str], lag: float, stream: Stream, hub: Hub, recorder: Recorder) -> list[Family]:
     """`what` says what runs here; `lag` is how late the event loop ran, in seconds."""
     refused: list[Sample] = [({"reason": reason}, count) for reason, count in recorder.refused.most_common(20)]
+    kept = recorder.kept_rows["telemetry"]
     return [
         ("andon_build_info", "gauge", "Always 1: what runs here.", [(what, 1)]),
         ("andon_guard_loop_lag_seconds", "gauge", "How late the event loop ran.", [({}, lag)]),
@@ -23,7 +24,7 @@ def own_families(what: Mapping[str, str], lag: float, stream: Stream, hub: Hub, 
             "andon_telemetry_kept_rows_total",
             "counter",
             "Rows in closed segments.",
-            [({}, recorder.kept_rows["telemetry"])],
+            [({}, kept)],
         ),
         ("andon_telemetry_refused_rows_total", "counter", "Rows refused, by reason.", refused),
         ("andon_worker_restarts_total", "counter", "Times the worker was started again.", [({}, recorder.restarts)]),

@@ -35,21 +35,17 @@ from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.adjusting import Adjusting
-from console.guard.at_pull import AtPull
-from console.guard.capture import Capture
 from console.guard.dead_man import DeadMan
 from console.guard.drills import keep_drill
+from console.guard.evidence import Evidence
 from console.guard.exchanges import Exchanges
-from console.guard.exhibition import Exhibition
 from console.guard.figures import own_families
 from console.guard.fills import Fills
-from console.guard.frames import File
 from console.guard.fresh import Fresh
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hand import Hand
 from console.guard.http import Http, Parts, listen
 from console.guard.hub import Hub
-from console.guard.incidents import Incidents, load_classes
 from console.guard.instance import AlreadyRunning, Instance
 from console.guard.logbook import LogKeeper
 from console.guard.monitors import Monitors, load_monitors
@@ -58,15 +54,13 @@ from console.guard.others import Others
 from console.guard.pace import REAL, SIMULATED, keep_doing
 from console.guard.peaks import Peaks
 from console.guard.prometheus import Family
-from console.guard.recorder import Recorder
-from console.guard.recording import FLUSH_SECONDS, Recording
+from console.guard.recording import FLUSH_SECONDS
 from console.guard.recovery import Recovered, recover
 from console.guard.refusals import Refusals
 from console.guard.resumption import Resumption, retire
 from console.guard.stream import Stream
 from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
-from console.guard.uploads import Uploads, safe_name
 from console.guard.watch_strategy import StrategyWatch
 from console.guard.watch_venue import VenueWatch
 from console.runbooks.library import OWN_FOLDER
@@ -74,6 +68,7 @@ from console.runbooks.library import OWN_FOLDER
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
 CLOSE_SECONDS = 3.0
+TEND_SECONDS = 5.0
 
 
 class GuardError(Exception):
@@ -118,8 +113,7 @@ class Guard:
         (self.folder / "http.json").unlink(missing_ok=True)  # a killed guard's
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
-        self.recorder = Recorder(hub, self.folder, self._setup)
-        self.recording = Recording(hub, self.recorder)
+        self.evidence = Evidence(hub, self.config, self.venues, self.hosts, self.exchanges)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
         self.contacts = self._contacts(recovered.state.contacts)
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name, recovered.halt(self.writer.writer))
@@ -135,21 +129,7 @@ class Guard:
         fresh = Fresh(hub, self.venues, self.hosts)
         self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, fresh, self.config.path)
         self.adjusting = Adjusting(hub, fresh, self.venues, self.hosts)
-        symbols = {name: desk.symbols_at(self.config.strategies, name) for name in self.venues}
-        capture = Capture(hub, self.venues, self.hosts, symbols, self.config.path)
-        at_pull = AtPull(hub, plan, capture, self.hosts)
-        at_pull.recover(recovered.state)
-        self.uploads = Uploads(self.folder / "uploads")
-        self.incidents = Incidents(
-            hub,
-            self.logbook,
-            self.recording,
-            self.recorder,
-            Exhibition(hub, self.config, capture),
-            at_pull,
-            load_classes(self.config),
-            self.folder / "archive",
-        )
+        self.evidence.attend(plan, self.logbook)
         self.stream = Stream(
             self.folder / "guard.sock",
             version=__version__,
@@ -172,6 +152,7 @@ class Guard:
         hub, config = self.hub, self.config
         simulated = config.mode == "simulated"
         pace = SIMULATED if simulated else REAL
+        await self.evidence.recover()
         peaks = Peaks(self.folder / "peaks.json")
         monitors = Monitors(hub, self.specs, config.limits.by_name)
         self.refusals = Refusals(hub)
@@ -190,9 +171,9 @@ class Guard:
             asyncio.create_task(keep_doing("the hub", 0, hub.run)),
             asyncio.create_task(keep_doing("the beat", 0, self._beat)),
             asyncio.create_task(keep_doing("the gate", RENEW_SECONDS, self._renew)),
-            asyncio.create_task(keep_doing("the recorder", 1, self.recorder.run)),
-            asyncio.create_task(keep_doing("the recording", FLUSH_SECONDS, self._record)),
-            asyncio.create_task(keep_doing("the incidents", INCIDENTS_SECONDS, self._tend)),
+            asyncio.create_task(keep_doing("the recorder", 1, self.evidence.recorder.run)),
+            asyncio.create_task(keep_doing("the recording", FLUSH_SECONDS, self.evidence.record)),
+            asyncio.create_task(keep_doing("the incidents", TEND_SECONDS, self.evidence.tend)),
             asyncio.create_task(keep_doing("the monitors", 0, monitors.run)),
             asyncio.create_task(keep_doing("the ways in", RELOAD_SECONDS, self._ways_in)),
         ]
@@ -223,8 +204,7 @@ class Guard:
         self._ended.set()
 
     async def _close(self, http: Http | None) -> None:
-        self._flush()
-        await self.recorder.end()
+        await self.evidence.end()
         self.refusals.end()
         last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
         with contextlib.suppress(TimeoutError, OSError):
@@ -312,28 +292,12 @@ class Guard:
                 return await self._retire(venue, reason, confirm, actor)
             case "keep", {"entry": entry}:
                 return await self.logbook.keep(entry, actor)
-            case "upload", {"upload": upload, "data": data}:
-                return await self.uploads.add(upload, data)
-            case "snapshot", asked:
-                return await self.incidents.snapshot(asked.get("incident", ""), actor, self._screen(asked, actor))
-            case "attach", {"incident": incident, "upload": upload, "name": name}:
-                attached = self._uploaded(f"attached-{safe_name(name)}", upload, actor, f"sent as {name}")
-                return await self.incidents.attach(incident, (attached,), actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
+        told = await self.evidence.command(name, arguments, actor)
+        if told is not None:
+            return told
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
-
-    def _screen(self, asked: dict[str, str], actor: str) -> tuple[File, ...]:
-        """The picture that a console sends of itself, if it does."""
-        return tuple(
-            self._uploaded(f"screen.{kind}", asked[kind], actor, f"the console of {actor}")
-            for kind in ("svg", "txt")
-            if kind in asked
-        )
-
-    def _uploaded(self, name: str, upload: str, actor: str, source: str) -> File:
-        path = str(self.uploads.take(upload))
-        return File(name, self.clock(), actor, source, path=path, spooled=True)
 
     async def _disable(self, strategy: str, actor: str) -> str:
         if strategy not in self.hosts:
@@ -361,24 +325,12 @@ class Guard:
         due = loop.time() + BEAT_SECONDS
         await asyncio.sleep(BEAT_SECONDS)
         self.lag = max(0.0, loop.time() - due)
-        trouble = [self.hub.trouble, self.gate.trouble, self.recorder.trouble, *self.incidents.trouble]
-        trouble += self.others.missing
+        trouble = [self.hub.trouble, self.gate.trouble, *self.evidence.trouble, *self.others.missing]
         self.hub.sample(ev.GuardBeat(round(self.lag * 1000), tuple(each for each in trouble if each)))
         self.notifier.watchdog()
 
     async def _renew(self) -> None:
         self.gate.renew()
-
-    async def _record(self) -> None:
-        self._flush()
-
-    def _flush(self) -> None:
-        self.recording.step()
-        for line in self.exchanges.lines():
-            self.recorder.exchange(line)
-
-    async def _tend(self) -> None:
-        self.incidents.step()
 
     async def _ways_in(self) -> None:
         self.refusals.flush()
@@ -390,7 +342,8 @@ class Guard:
     async def _open_http(self) -> Http | None:
         if self.listening is None or self.tokens is None:
             return None
-        parts = Parts(self.hub, self.hand.cord, self.gate, self.recorder, self.tokens, self.refusals, self._figures)
+        recorder = self.evidence.recorder
+        parts = Parts(self.hub, self.hand.cord, self.gate, recorder, self.tokens, self.refusals, self._figures)
         http = Http(parts, self.listening)
         await http.start()
         new = self.folder / "http.json.new"
@@ -403,7 +356,7 @@ class Guard:
 
     def _figures(self) -> list[Family]:
         what = {"version": __version__, "desk": self.config.name, "mode": self.config.mode}
-        return own_families(what, self.lag, self.stream, self.hub, self.recorder)
+        return own_families(what, self.lag, self.stream, self.hub, self.evidence.recorder)
 
 
 def _switches(venues: Mapping[str, Venue]) -> dict[str, tuple[DeadManSwitch, float]]:
