@@ -68,8 +68,8 @@ def keyframe(state: bytes, ts: int) -> bytes:
 
 class Exchange(Plain, frozen=True):
     """One request to a venue and its answer. `path` holds the query, `headers` are the answer's, `status` is 0 with
-    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it came. Where a
-    recent answer to the same request held the same body, it is left empty."""
+    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it
+    came. Where a recent answer to the same request held the same body, it is left empty."""
 
     ts: int
     venue: str
