@@ -190,6 +190,12 @@ class AndonApp(App[None]):
     def comparison(self) -> Comparison:
         return self._feed.comparison
 
+    async def settle(self) -> None:
+        """Show a desk that stands still: see Feed.settle."""
+        await self._feed.settle()
+        if self.room is not None:
+            self.room.refresh_moment()
+
     @property
     def theme_names(self) -> tuple[str, ...]:
         return tuple(self.available_themes)
