@@ -87,12 +87,13 @@ class Sandbox:
         timer = threading.Timer(seconds, self._end, [f"it took more than {seconds:g} s"])
         timer.start()
         try:
-            return _first(base.sql(sql), rows)
+            table = _first(base.sql(sql), rows)
+            return _lines(table) if table.column_names == _PLAN else table
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if self._ended:
                 raise Unreadable(f"no answer: {self._ended}") from None
             self._catalogue.find_damage(_mentions(sql))
-            raise Unreadable(_said(error, sql)) from None
+            raise Unreadable(_placed(base, sql) or _said(error, sql)) from None
         finally:
             timer.cancel()
             with self._lock:
@@ -133,6 +134,15 @@ def _first(asked: duckdb.DuckDBPyRelation, rows: int) -> pa.Table:
     return table
 
 
+_PLAN = ["explain_key", "explain_value"]
+
+
+def _lines(plan: pa.Table) -> pa.Table:
+    """What EXPLAIN drew, a row a line."""
+    lines = [line for text in plan.column(1).to_pylist() for line in text.splitlines()]
+    return pa.table({"plan": pa.array(lines, pa.string())})
+
+
 # --- what may be asked ----------------------------------------------------------------------------------------------
 
 
@@ -158,7 +168,19 @@ def _kind(base: duckdb.DuckDBPyConnection, sql: str) -> str:
     return str(statements[0].type.name)
 
 
-def _said(error: Exception, sql: str) -> str:
+_PROBE = "EXPLAIN "
+
+
+def _placed(base: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """What DuckDB says of the statement without running it, because then it says where; empty where that is nothing."""
+    try:
+        base.execute(_PROBE + sql)
+    except duckdb.Error as error:
+        return _said(error, sql, len(_PROBE))
+    return ""
+
+
+def _said(error: Exception, sql: str, before: int = 0) -> str:
     """What went wrong in one sentence, with the place in the statement."""
     text = str(error)
     try:
@@ -169,6 +191,6 @@ def _said(error: Exception, sql: str) -> str:
     first = message.strip().split("\n")[0].rstrip(".:!")
     if position is None:
         return first
-    before = sql.encode()[: int(position)].decode("utf-8", "replace")
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    read = sql.encode()[: int(position) - before].decode("utf-8", "replace")
+    line, column = read.count("\n") + 1, len(read) - read.rfind("\n")
     return f"line {line}, column {column}: {first}"
