@@ -153,7 +153,7 @@ ACTIONS: tuple[Action, ...] = (
     _room("recovery", "4", "Recovery", "From a symptom, by yes and no, to what to do"),
     _room("runbooks", "5", "Runbooks", "Everything written down; procedures, step by step"),
     _room("cadence", "6", "Cadence", "What is due before launch, daily, weekly and later"),
-    _later("archive", "7", "Archive", "Sealed evidence of past incidents"),
+    _room("archive", "7", "Archive", "Sealed evidence of past incidents"),
     Action(
         "cord",
         ("K", "shift+k", "f10"),
@@ -281,6 +281,15 @@ ACTIONS: tuple[Action, ...] = (
     _in("cadence", "attest", "enter", "Enter", "attest", "Passed or failed, with a note and the evidence"),
     _in("cadence", "waive", "w", "w", "waive", "Let it pass this once, with the reason"),
     _in("cadence", "read", "o", "o", "read", "Open what the gate refers to"),
+    _in("archive", "open", "enter", "Enter", "open", "An incident, an item of it, a row whole"),
+    _in("archive", "verify", "v", "v", "verify", "Check every byte against the signed manifest"),
+    _in("archive", "desk", "d", "d", "desk then", "The Desk as it was at the last seal"),
+    _in("archive", "book", "b", "b", "book then", "The Book as it was at the last seal"),
+    _in("archive", "sort", "s", "s", "sort", "By the column under the cursor: up, down, not at all"),
+    _in("archive", "plot", "p", "p", "plot", "The numbers under the cursor over time"),
+    _in("archive", "query", "colon", ":", "SQL", "One statement over all incidents"),
+    _in("archive", "export", "x", "x", "export", "Copy the whole incident into a folder"),
+    _in("archive", "leave", "escape", "Esc", "back", "Ends what is going on; else back to where you came from"),
 )
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -18,7 +18,9 @@ from textual.theme import Theme
 
 import themes
 from console.actions import BY_ID, bindings
+from console.archives import FolderArchives, NoArchives
 from console.desk import adjust
+from console.desk.archive import Archives
 from console.desk.entries import AnyEntry
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
@@ -70,6 +72,12 @@ def _runbooks() -> Screen[None]:
     return RunbooksScreen()
 
 
+def _archive() -> Screen[None]:
+    from console.screens.archive import ArchiveScreen
+
+    return ArchiveScreen()
+
+
 def _cadence() -> Screen[None]:
     from console.screens.cadence import CadenceScreen
 
@@ -96,7 +104,7 @@ class AndonApp(App[None]):
     """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
     Read-only disarms everything, the cord included. `start_guard` starts one, blocking; it returns a sentence or raises
     RuntimeError with one. `library` finds the desk's runbooks; it may read files, and is called in a thread.
-    Without it there are ours alone."""
+    Without it there are ours alone. `archives` are what room 7 shows."""
 
     TITLE = "Andon"
     BINDINGS = bindings()
@@ -108,6 +116,7 @@ class AndonApp(App[None]):
         "recovery": _recovery,
         "runbooks": _runbooks,
         "cadence": _cadence,
+        "archive": _archive,
     }
     DEFAULT_MODE = "desk"
 
@@ -118,6 +127,7 @@ class AndonApp(App[None]):
         *,
         start_guard: Callable[[], str] | None = None,
         library: Callable[[], "Library"] | None = None,
+        archives: Archives | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         read_only: bool = False,
@@ -131,6 +141,7 @@ class AndonApp(App[None]):
         self._source = source
         self._start_guard = start_guard
         self._library = library
+        self.archives: Archives = archives or NoArchives()
         self._handbook: Handbook | None = None
         self._monotonic = monotonic
         self._feed = Feed(source, clock, read_only=read_only)
@@ -443,6 +454,7 @@ def run(
         puller,
         start_guard=start_guard,
         library=library,
+        archives=FolderArchives([state_dir / "archive"]),
         read_only=read_only,
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )

@@ -172,3 +172,17 @@ class Shelf(Protocol):
     def tables(self) -> Mapping[str, tuple[Column, ...]]:
         """What a query can read: the tables' names, and their columns."""
         ...
+
+
+class Archives(Protocol):
+    """Where a console finds archives."""
+
+    paths: tuple[str, ...]
+
+    def shelf(self) -> Shelf:
+        """Open them. Raises Unreadable."""
+        ...
+
+    def export(self, summary: Summary, to: str) -> str:
+        """Copy a whole incident to where it can be taken away; says where that is. Raises Unreadable."""
+        ...

@@ -52,7 +52,7 @@ class DeskScreen(Room):
         grid = self.query_one("#monitors", Grid)
         if grid.has_focus and grid.cursor is not None:
             return grid.cursor.key
-        monitors = self.console.moment.state.monitors.values()
+        monitors = self.moment.state.monitors.values()
         return next((row.id for row in monitors if row.state == "firing"), "")
 
     def offers(self) -> Mapping[str, str]:

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from console.actions import Console
 from console.desk.entries import AnyEntry
 from console.desk.logbook import Logbook
 from console.runbooks.handbook import Handbook
 from console.screens.live import LiveScreen
-from console.screens.room import Room
+from console.screens.room import Room, RoomConsole
 
 
-class RunbookConsole(Console, Protocol):
+class RunbookConsole(RoomConsole, Protocol):
     """What these rooms need of the program beyond what actions do."""
 
     @property
