@@ -155,8 +155,9 @@ class Shelf(Protocol):
 
     paths: tuple[str, ...]
 
-    def incidents(self) -> tuple[Summary, ...]:
-        """The latest first."""
+    def incidents(self, *, deep: bool = False) -> tuple[Summary, ...]:
+        """The latest first. `symbols` and `text` of those that no index knows are read from their evidence with `deep`,
+        which takes long where they are many; without it they are empty."""
         ...
 
     def open(self, summary: Summary) -> Case: ...
