@@ -185,5 +185,6 @@ class Archives(Protocol):
         ...
 
     def export(self, summary: Summary, to: str) -> str:
-        """Copy a whole incident to where it can be taken away; says where that is. Raises Unreadable."""
+        """Write a whole incident as one file, in the folder `to` or under that name; says where it is. Raises
+        Unreadable."""
         ...

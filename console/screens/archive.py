@@ -45,8 +45,9 @@ class ArchiveScreen(ArchiveRoom):
     async def look(self) -> None:
         """Read the list anew: an incident may have been sealed meanwhile."""
         try:
-            shelf = self._shelf = self._shelf or await self.read(self.archives.shelf)
-            self._found = await self.read(shelf.incidents)
+            if self._shelf is None:
+                self._shelf = await self.read(self.archives.shelf)
+            self._found = await self.read(self._shelf.incidents)
             self._failed = ""
         except Unreadable as error:
             self._failed = str(error)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
@@ -9,7 +10,6 @@ from textual.app import ComposeResult
 from console.desk.archive import Case, Item, Shelf, Standing, Summary, Unreadable
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
-from console.desk.timeline import TimelineEntry
 from console.past import ArchiveSource, Past
 from console.screens.archive_room import ArchiveRoom
 from console.screens.check import Check
@@ -19,6 +19,9 @@ from console.screens.views.writer import Writer
 from widgets.lines import Lines
 from widgets.page import Page
 from widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from console.desk.timeline import TimelineEntry
 
 UNCHECKED = Standing("unchecked", "Nothing was verified yet: v checks every byte against the signed manifest.")
 
@@ -50,7 +53,7 @@ class CaseScreen(ArchiveRoom):
         yield Lines(id="checked")
 
     def prompts(self) -> ComposeResult:
-        yield Prompt("to", "a folder; Enter copies the incident into it", id="export")
+        yield Prompt("to", "a folder or a file’s name; Enter alone: here. One file to take along", id="export")
 
     def on_mount(self) -> None:
         self.query_one("#page").border_title = f" {self._summary.id}  {self._summary.severity} {self._summary.cls} "
@@ -189,7 +192,7 @@ class CaseScreen(ArchiveRoom):
 
     @work(group="export")
     async def export(self, to: str) -> None:
-        self.notify(f"Copying {self._summary.id} …")
+        self.notify(f"Writing {self._summary.id} …")
         try:
             where = await self.read(partial(self.archives.export, self._summary, to))
         except Unreadable as error:

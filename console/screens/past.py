@@ -1,4 +1,4 @@
-"""Desk and Book as they were at an incident's last seal. They lie in room 7, so that 1 and 2 always are the live desk."""
+"""Desk and Book as they were at an incident's last seal. They lie in room 7: 1 and 2 always are the live desk."""
 
 from collections.abc import Mapping
 

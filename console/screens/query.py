@@ -14,6 +14,7 @@ from console.desk.archive import Column, Shelf, Unreadable
 from console.desk.words import count
 from console.history import History
 from console.screens.table import TableRoom
+from console.screens.views import table as view
 from console.screens.views.answer import AnswerRows
 from widgets.table import Table
 
@@ -42,7 +43,7 @@ class Statement(Input):
 
 
 class QueryScreen(TableRoom):
-    """An empty line, or a question mark, lists what there is to query. `incident` is the one that it was opened from."""
+    """An empty line, or a question mark, lists what there is to query. `incident` is where it was opened."""
 
     def __init__(self, shelf: Shelf, incident: str = "") -> None:
         super().__init__("SQL")
@@ -58,8 +59,7 @@ class QueryScreen(TableRoom):
         yield from super().body()
 
     def on_mount(self) -> None:
-        where = f" WHERE incident = '{self._incident}'" if self._incident else ""
-        self.query_one("#statement", Statement).placeholder = f"SELECT * FROM fills{where}   ↑ ↓ typed before"
+        self.query_one("#statement", Statement).placeholder = view.example(self._incident)
         self.query_one("#statement").focus()
         self.list_tables()
 

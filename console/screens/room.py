@@ -30,6 +30,14 @@ class RoomConsole(Console, Protocol):
     pulled: str
     archives: Archives
 
+    def open_incident(self, title: str, monitor: str) -> None:
+        """Ask the guard for one; of the class that the monitor tells, where it tells one."""
+        ...
+
+    def note_incident(self, text: str) -> None:
+        """Put it on record with the incident that is open."""
+        ...
+
 
 class Room(LiveScreen):
     """A full screen under a name of the registry."""
@@ -46,6 +54,8 @@ class Room(LiveScreen):
         with Vertical(id="foot"):
             yield Lines(id="keys")
             yield from self.prompts()
+            yield Prompt("incident", "what is going on, in a few words; Enter opens it", id="incident")
+            yield Prompt("note", "what was seen, done or said; Enter keeps it", id="incident-note")
             yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep="only")
             yield Lines(id="footer")
         yield Lines(id="small")
@@ -133,6 +143,17 @@ class Room(LiveScreen):
         glyph, _, looks = VERDICTS[pull.verdict]
         return [line(" ", (f" {glyph} {pull.verdict} ", looks), f"  {pull.level} {pull.scope}")]
 
+    @property
+    def suspect(self) -> str:
+        """The monitor in sight that would say of which class an incident is, if there is one."""
+        return ""
+
+    def ask_incident(self) -> None:
+        self.query_one("#incident", Prompt).ask(f"incident: {self.suspect}" if self.suspect else "")
+
+    def ask_note(self, label: str) -> None:
+        self.query_one("#incident-note", Prompt).ask(label)
+
     def ask_filter(self) -> None:
         self.query_one("#filter", Prompt).ask()
 
@@ -143,6 +164,10 @@ class Room(LiveScreen):
     def on_prompt_given(self, event: Prompt.Given) -> None:
         if event.prompt.id == "filter":
             self.keep_filter(event.text)
+        elif event.prompt.id == "incident" and event.text:
+            self.program.open_incident(event.text, self.suspect)
+        elif event.prompt.id == "incident-note" and event.text:
+            self.program.note_incident(event.text)
 
     def keep_filter(self, words: str) -> None:
         """The filter was kept as it is."""

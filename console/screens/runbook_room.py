@@ -59,6 +59,8 @@ class RunbookRoom(Room):
     @property
     def mute(self) -> str:
         """Why nothing can be put on record here; empty where it can, which needs no guard."""
+        if not self.console.moment.live:
+            return "no desk is attached: nothing is put on record"
         return "read-only: nothing is written" if self.console.moment.read_only else ""
 
     def enter(self, entry: AnyEntry, then: Callable[[], None] | None = None) -> None:

@@ -8,6 +8,7 @@ from console.desk.archive import Answer, Column, Curve, Unreadable
 from console.desk.words import SECOND
 
 Cells = tuple[str, ...]
+NONE = "–"
 
 
 class AnswerRows:
@@ -26,11 +27,11 @@ class AnswerRows:
         return list(self._rows[first : first + count])
 
     def sorted(self, column: str, *, descending: bool = False) -> "AnswerRows":
-        """Empty cells come last, either way."""
+        """What has no value comes last, either way."""
         at, read = self._at(column)
-        known = [row for row in self._rows if row[at]]
+        known = [row for row in self._rows if row[at] != NONE]
         known.sort(key=lambda row: read(row[at]), reverse=descending)
-        return AnswerRows(self.columns, (*known, *(row for row in self._rows if not row[at])))
+        return AnswerRows(self.columns, (*known, *(row for row in self._rows if row[at] == NONE)))
 
     def filtered(self, words: str) -> "AnswerRows":
         sought = words.casefold().split()
@@ -42,7 +43,8 @@ class AnswerRows:
         if clock is None:
             raise Unreadable("the answer has no time to plot over: select a time column, too")
         at, _ = self._at(column)
-        told = [(_nanoseconds(row[clock]), float(_number(row[at]))) for row in self._rows if row[clock] and row[at]]
+        both = [(row[clock], row[at]) for row in self._rows if NONE not in (row[clock], row[at])]
+        told = [(_nanoseconds(when), float(_number(value))) for when, value in both]
         if not told:
             raise Unreadable(f"{column} has no number with a time")
         first, last = min(ts for ts, _ in told), max(ts for ts, _ in told)
@@ -67,7 +69,7 @@ def _number(cell: str) -> Decimal:
 
 def _nanoseconds(cell: str) -> int:
     try:
-        moment = datetime.fromisoformat(cell if cell[-1:] in "Z" or "+" in cell else f"{cell}Z")
+        moment = datetime.fromisoformat(cell if cell.endswith("Z") or "+" in cell else f"{cell}Z")
     except ValueError:
         raise Unreadable(f"{cell} is no time") from None
     return round(moment.timestamp() * 1_000_000) * (SECOND // 1_000_000)

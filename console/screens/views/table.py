@@ -15,10 +15,8 @@ SORTED = {False: " ▲", True: " ▼"}
 def headings(columns: Sequence[Column]) -> list[Heading]:
     """The first column stays in sight where it is the time."""
     return [
-        Heading(
-            column.name, "right" if column.kind == "number" else "left", pinned=not number and column.kind == "time"
-        )
-        for number, column in enumerate(columns)
+        Heading(column.name, "right" if column.kind == "number" else "left", pinned=not at and column.kind == "time")
+        for at, column in enumerate(columns)
     ]
 
 
@@ -45,6 +43,12 @@ def whole(columns: Sequence[Column], cells: Sequence[str], number: int, page: Wr
     page.blank()
     for column, cell in zip(columns, cells, strict=True):
         page.fact(column.name, cell or "–", "" if cell else "dim")
+
+
+def example(incident: str) -> str:
+    """What an empty line suggests."""
+    which = f" where incident = '{incident}'" if incident else ""
+    return f"such as: select * from fills{which} order by ts   ↑ ↓ typed before"  # noqa: S608 - shown, never run
 
 
 def curve(of: Curve, width: int, height: int) -> list[Line]:

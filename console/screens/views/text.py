@@ -16,7 +16,7 @@ def lines(name: str, text: str) -> list[Line]:
 
 
 def drawn_text(svg: str) -> list[str]:
-    """The text of a drawn terminal, line by line. Its cells are as wide as the leftmost text is far from the next."""
+    """The text of a drawn terminal, line by line."""
     found: list[str] = []
     for picture in _PICTURE.split(svg):
         rows: dict[float, list[tuple[float, str]]] = {}
@@ -24,8 +24,7 @@ def drawn_text(svg: str) -> list[str]:
             rows.setdefault(float(y), []).append((float(x), html.unescape(text).replace("\u00a0", " ")))
         if rows and found:
             found.append("")
-        for y in sorted(rows):
-            found.append(_joined(sorted(rows[y])))
+        found += [_joined(sorted(rows[y])) for y in sorted(rows)]
     return found
 
 
