@@ -6,8 +6,21 @@ from console.cli_words import Adds, Parser, Parts, later, nothing
 def archive_words(command: Adds, asked: Parser) -> None:
     """Add all of them."""
     part = Parts(
-        command("archive", nothing, "sealed evidence: prove it unchanged, take it along", asked), "verify|export"
+        command("archive", nothing, "sealed evidence: prove it unchanged, take it along", asked), "open|verify|export"
     )
+    shown = part(
+        "open", later("archive_open", "open_archive"), "the console on archives, offline: no guard, no desk.yaml"
+    )
+    shown.add_argument(
+        "path",
+        nargs="+",
+        metavar="PATH",
+        help="an archive, an incident's folder, or an exported .tar.zst; several are one list",
+    )
+    shown.add_argument(
+        "--key", default="", metavar="FILE|FINGERPRINT", help="who is trusted to have signed (default: nobody yet)"
+    )
+    shown.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     verify = part(
         "verify", later("archive_verify", "verify_archive"), "prove that nothing was changed since it was sealed"
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from console.desk.events import GuardBeat
 from console.desk.moment import GUARD_SILENT_AFTER, Moment
-from console.desk.reconcile import Comparison, compare
+from console.desk.reconcile import Comparison, compare, compare_settled
 from console.desk.source import Attached, Detached, Source, Update
 from console.desk.state import DeskState, fold
 from console.desk.words import SECOND
@@ -77,6 +77,12 @@ class Feed:
                 loop = asyncio.get_running_loop()
                 self._comparing = loop.run_in_executor(None, compare, moment, self._comparison)
         return self._comparison
+
+    async def settle(self) -> None:
+        """Compare a desk that stands still at one moment. It takes a thread as long as the book is long."""
+        now = self._clock()
+        self._comparison = await asyncio.to_thread(compare_settled, self._state, now)
+        self._compared = now
 
     def changed(self) -> bool:
         """Whether there is anything new to show since this was last asked: an event, or half a second of age."""
