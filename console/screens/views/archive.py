@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from console.desk.archive import Case, Item, Standing, Summary
 from console.desk.sought import EXAMPLE, Sought
 from console.desk.timeline import TimelineEntry
-from console.desk.words import NONE, clock, count, stamp
+from console.desk.words import NONE, clock, count, size, stamp
 from console.screens.check import Check
 from console.screens.views.looks import TONE_GLYPHS, tone
 from console.screens.views.writer import Writer
@@ -49,17 +49,6 @@ SEVERITIES = {"P0": "bad", "P1": "warn"}
 def proof(word: str) -> Line:
     glyph, looks = PROOFS.get(word, PROOFS["unchecked"])
     return line((f"{glyph} {word}", looks))
-
-
-def size(amount: int) -> str:
-    """`812 B`, `1.4 MB`: bytes in powers of a thousand."""
-    if amount < 1000:
-        return f"{amount} B"
-    value, units = float(amount), iter("kMGTP")
-    unit = ""
-    while value >= 999.5:
-        value, unit = value / 1000, next(units)
-    return f"{value:.3g} {unit}B"
 
 
 def lasted(summary: Summary) -> str:
