@@ -38,6 +38,7 @@ from console.guard.adjusting import Adjusting
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
 from console.guard.drills import keep_drill, keep_restore
+from console.guard.exchanges import Exchanges
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.fresh import Fresh
@@ -90,7 +91,10 @@ class Guard:
         try:
             self._instance = Instance(self.folder)
             self.specs = self._monitors()
-            self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
+            self.exchanges = Exchanges()
+            self.venues: dict[str, Venue] = {
+                venue.name: desk.connect(venue, self.exchanges.of_adapter(venue.name)) for venue in config.venues
+            }
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
@@ -118,7 +122,7 @@ class Guard:
         hub.journal(
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
-        self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
+        self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock, self.exchanges.of_cord)
         self.logbook = LogKeeper(hub)
         fresh = Fresh(hub, self.venues, self.hosts)
         self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, fresh, self.config.path)
