@@ -18,7 +18,7 @@ POLL_BYTES = 1 << 20
 LONGEST_LINE = 64 << 10
 LONGEST_KEPT = 8 << 10
 CUT = " …[cut]"
-_CONTROLS = {number: "\ufffd" for number in (*range(9), *range(10, 32), 127)}
+_CONTROLS = dict.fromkeys((*range(9), *range(10, 32), 127), "�")
 
 Place = tuple[int, int, int]
 """Inode, offset and number of lines behind the last line that was taken."""

@@ -95,6 +95,7 @@ def test_another_desks_evidence_is_not_broken_but_unknown(
     assert (code, "consistent, signer not known" in out) == (4, True)
     code, out = run(capsys, "verify", str(tmp_path / "theirs" / "archive"), "--key", made.signer.fingerprint)
     assert (code, "broken" in out) == (1, True)
+    assert run(capsys, "verify", "theirs/archive", "--key", str(tmp_path / "theirs" / "signing.pub"))[0] == 0
     shutil.rmtree(made.folder / ONE)
     shutil.move(tmp_path / "theirs" / "archive" / ONE, made.folder / ONE)
     assert run(capsys, "verify", ONE)[0] == 1
