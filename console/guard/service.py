@@ -37,7 +37,7 @@ from console.guard import desk
 from console.guard.adjusting import Adjusting
 from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
-from console.guard.drills import keep_drill
+from console.guard.drills import keep_drill, keep_restore
 from console.guard.exchanges import Exchanges
 from console.guard.figures import own_families
 from console.guard.fills import Fills
@@ -290,6 +290,8 @@ class Guard:
                 return await self.logbook.keep(entry, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
+            case "restore_drill", {"report": _, "sha256": _}:
+                return await keep_restore(self.hub, self.folder, arguments, actor)
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
 
     async def _disable(self, strategy: str, actor: str) -> str:
