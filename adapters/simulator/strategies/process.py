@@ -62,8 +62,9 @@ async def _run(settings: HostSettings, connections: dict[tuple[str, Path], Conne
         tasks = _start(settings, hubs, strategies)
         ready = {"url": url, "pid": os.getpid(), "strategies": {name: f"{url}/{name}" for name in strategies}}
         print(json.dumps(ready), flush=True)
-        for each in strategies.values():
-            each.runner.log.info("runs model %s at %s", each.runner.model_hash[:12], each.runner.settings.venue)
+        for served in strategies.values():
+            one = served.runner
+            one.log.info("runs model %s at %s", one.model_hash[:12], one.settings.venue)
         await stopping.wait()
         logging.getLogger("strategies").info("told to end")
     finally:
