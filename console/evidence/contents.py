@@ -78,6 +78,7 @@ class JournalCheck:
         here: dict[str, JournalHead] = {}
         wrong: list[str] = []
         begins = item.extra.get("prev", {})
+        blotted = item.extra.get("redacted", {})  # lines that held a secret: they are not what was hashed
         for row in _rows(SealedFile(self._folder, item, 0)):
             writer, seq = row["writer"], row["seq"]
             before = here.get(writer)
@@ -88,7 +89,7 @@ class JournalCheck:
             elif seq != before.seq + 1:
                 wrong.append(f"line {seq} of {writer} stands behind {before.seq}: one is missing or moved")
             data = row.pop("data").encode()
-            _, digest = chain.seal_raw(**row, data=data, prev=before.hash)
+            digest = blotted.get(writer, {}).get(str(seq)) or chain.seal_raw(**row, data=data, prev=before.hash)[1]
             here[writer] = JournalHead(seq, digest)
         return here, wrong
 
@@ -111,15 +112,14 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
     """Whether the records up to a seal fold to the state that its head names. Raises Unreadable where they do not, and
     NotJudged where records are missing or another version sealed them, whose rules may have been others."""
     heads = tuple(each for each in manifest.heads if each.seal <= head.seal)
-    upto = Manifest((), tuple(item for item in manifest.items if item.seal <= head.seal), heads)
-    for each in heads:
-        if not any(item.item == RECORDS for item in manifest.of_seal(each.seal)):
-            raise NotJudged(f"seal {each.seal} holds no records, so nobody can fold the state of seal {head.seal}")
+    items = tuple(item for item in manifest.items if item.seal <= head.seal)
     try:
-        state_of(folder, upto)
+        state_of(folder, Manifest((), items, heads))
     except Unreadable as error:
-        if head.version == __version__:
-            raise
-        raise NotJudged(
-            f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
-        ) from None
+        gaps = {each.seal for each in heads} - {item.seal for item in items if item.item == RECORDS}
+        if gaps:
+            raise NotJudged(f"seal {min(gaps)} holds no records: seal {head.seal} can not be folded") from None
+        if head.version != __version__:
+            why = f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
+            raise NotJudged(why) from None
+        raise

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from console.evidence.redact import MARK, KeyBlocks, Redactor
+from console.desk.hidden import MARK
+from console.evidence.redact import KeyBlocks, Redactor
 from console.evidence.streams import LogRow
 
 POLL_BYTES = 1 << 20

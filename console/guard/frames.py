@@ -18,7 +18,6 @@ import msgspec
 
 from console.desk.base import Plain
 from console.desk.events import ArchiveRemoved, ArchiveSealed, EvidenceFailed, TelemetryKept, encode
-from console.desk.state import DeskState
 
 _HEAD = struct.Struct(">cI")
 LARGEST = 256 << 20
@@ -62,15 +61,15 @@ def read_frame(source: "Reader | BinaryIO") -> tuple[Kind, bytes] | None:
     return (kind, payload) if len(payload) == size else None
 
 
-def keyframe(state: DeskState, ts: int) -> bytes:
-    """The line of a whole state: folding from here through the lines behind it gives the guard's state exactly."""
-    return b'{"state":%s,"ts":%d}' % (encode(state), ts)
+def keyframe(state: bytes, ts: int) -> bytes:
+    """The line of a whole encoded state: folding from here through the lines behind it gives the guard's exactly."""
+    return b'{"state":%s,"ts":%d}' % (state, ts)
 
 
 class Exchange(Plain, frozen=True):
     """One request to a venue and its answer. `path` holds the query, `headers` are the answer's, `status` is 0 with
-    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it came. Where a
-    recent answer to the same request held the same body, it is left empty."""
+    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it
+    came. Where a recent answer to the same request held the same body, it is left empty."""
 
     ts: int
     venue: str
