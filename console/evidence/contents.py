@@ -16,10 +16,11 @@ from console.desk.archive import Unreadable
 from console.evidence.columns import schema
 from console.evidence.items import JOURNAL
 from console.evidence.manifest import HeadLine, ItemLine, JournalHead, Manifest
-from console.evidence.reading import RECORDS, SealedFile, schema_text, state_of
+from console.evidence.reading import RECORDS, SealedFile, state_of
+from console.evidence.seal import columns
 
 _LARGEST_GROUP = 256 << 20
-_JOURNAL_COLUMNS = schema_text(schema(JOURNAL))
+_JOURNAL_COLUMNS = columns(schema(JOURNAL))
 
 
 class NotJudged(Exception):
