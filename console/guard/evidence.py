@@ -15,7 +15,7 @@ from console.guard.at_pull import AtPull
 from console.guard.capture import Capture
 from console.guard.exchanges import Exchanges
 from console.guard.exhibition import Exhibition
-from console.guard.frames import File, Ready, Setup
+from console.guard.frames import File, LogFile, Ready, Setup
 from console.guard.hub import Hub
 from console.guard.incidents import Incidents, load_classes
 from console.guard.logbook import LogKeeper
@@ -119,5 +119,10 @@ class Evidence:
             signing_key=str(beside if beside.exists() else here),
             version=__version__,
             secret_files=tuple(str(path) for path in (*keys, config.state / "tokens.json", Path(beside), here)),
+            logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
+            minutes=config.recorder.minutes,
+            megabytes=config.recorder.megabytes,
+            keep_days=config.archive.keep_days,
+            archive_megabytes=config.archive.megabytes,
             segment_seconds=SIMULATED_SEGMENT_SECONDS if config.mode == "simulated" else SEGMENT_SECONDS,
         )

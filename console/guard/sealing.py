@@ -26,7 +26,9 @@ from console.evidence.redact import Redactor
 from console.evidence.ring import Slice
 from console.evidence.seal import BytesPart, LeftOut, NotSealed, Part, TablePart
 from console.evidence.signing import Signer, SigningError
-from console.evidence.slices import JournalSpan, journal_span, state_of, told
+from console.evidence.slices import JournalSpan, journal_span, state_of
+from console.evidence.slices import records as told_of_kind
+from console.evidence.streams import STREAMS
 from console.guard import frames
 from console.guard.frames import Captured, File, Seal, Setup
 
@@ -39,7 +41,7 @@ def sealed_rows(folder: Path) -> dict[str, int]:
     """The last row of each stream that an incident's seals hold; none where nothing was sealed yet."""
     last: dict[str, int] = {}
     for item in _manifest(folder).items:
-        if item.item in items.STREAMS and isinstance(row := item.extra.get("last"), int):
+        if item.item in STREAMS and isinstance(row := item.extra.get("last"), int):
             last[item.item] = max(row, last.get(item.item, 0))
     return last
 
@@ -137,7 +139,7 @@ class _Sealing:
             missing.append("the disk is full: what the flight recorder holds is not in this seal")
         last = known.heads[-1] if known.heads else None
         piece = slices.get("records")
-        self._span = journal_span(journal, piece, dict(last.journal) if last else {}, lambda why: None)
+        self._span = journal_span(journal, piece, last.journal if last else {})
         fold, records = (last.fold, last.records) if last else ("", 0)
         if piece is not None:
             fold, records = self._fold(piece, missing) or asked.fold, piece.last
@@ -230,7 +232,7 @@ class _Sealing:
     def _derived(self, item: str, derived: Derived, records: Slice) -> TablePart:
         columns = items.DERIVED[item]
         part = self._table(item, columns, "records")
-        rows = derived.rows((each, each.event) for each in told(records, lambda why: None, (derived.kind,)))
+        rows = derived.rows((each, each.event) for each in told_of_kind(records, derived.kind))
         part.batches = batches(columns, rows, lambda why: part.missing.append(f"{item}: {why}"))
         return part
 
