@@ -66,12 +66,6 @@ def sealed_with(
     return frames.Sealed(asked.job, told)
 
 
-def signer_of(setup: Setup) -> Signer:
-    """Who signs; the key is made where there is none yet. Raises SigningError and OSError."""
-    place = Path(setup.signing_key).parent
-    return Signer.ensure(place, place)
-
-
 def _manifest(folder: Path) -> Manifest:
     try:
         return read_manifest(folder)
@@ -94,7 +88,7 @@ def _seal(
     setup: Setup,
     redactor: Redactor,
 ) -> HeadLine:
-    signer = signer_of(setup)
+    signer = Signer.load(Path(setup.signing_key))
     sealing = _Sealing(asked, slices, known, journal, setup, redactor)
     try:
         return seal.seal(folder, sealing.facts, sealing.parts(), signer)

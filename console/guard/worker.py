@@ -27,12 +27,11 @@ from console.evidence import retention
 from console.evidence.logs import Logs
 from console.evidence.ring import Ring, Slice, Unkept
 from console.evidence.seal import tidy
-from console.evidence.signing import SigningError
 from console.guard import frames
 from console.guard.archivist import Archivist
 from console.guard.frames import AnySaid, Kind, Setup, command_of, read_frame
 from console.guard.ingest import STREAM_OF, taken
-from console.guard.sealing import sealed_rows, sealed_with, signer_of
+from console.guard.sealing import sealed_rows, sealed_with
 from console.guard.secrets import Secrets
 
 LOOK_SECONDS = 0.5
@@ -86,9 +85,6 @@ class Worker:
         self._archivist = Archivist()
         self._looked = 0.0
         self._retained = 0.0
-        with contextlib.suppress(OSError, SigningError):  # a seal says why it has no key
-            signer_of(setup)
-            self._secrets.refresh()
         with contextlib.suppress(OSError):
             for leftover in tidy(self._archive):
                 print(f"andon worker: {leftover} was left by a seal that was not finished", file=sys.stderr)
