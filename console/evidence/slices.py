@@ -1,4 +1,4 @@
-"""What a slice of records tells beside itself: the state that follows from it, and which lines of the journal go along."""
+"""What a slice of records tells beside itself: the state that follows from it, and the journal lines that go along."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The thread on which the worker does what takes long: one job after the other, beside the loop that takes frames in."""
+"""The thread on which the worker does what takes long: one job after the other, beside the loop that takes frames."""
 
 import os
 import threading

@@ -4,7 +4,6 @@ The rest of the guard knows this much of it: it is told what consoles ask for, a
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from adapters.base import StrategyHost, Venue
 from console import __version__
@@ -113,12 +112,14 @@ class Evidence:
 
     def _setup(self) -> Setup:
         config = self._config
-        beside, here = config.path.parent / KEY_FILE, config.state / KEY_FILE
+        folder = config.path.parent
         keys = [venue.keys for venue in config.venues if venue.keys is not None]
         return Setup(
-            signing_key=str(beside if beside.exists() else here),
+            desk_folder=str(folder),
             version=__version__,
-            secret_files=tuple(str(path) for path in (*keys, config.state / "tokens.json", Path(beside), here)),
+            secret_files=tuple(
+                str(path) for path in (*keys, config.state / "tokens.json", folder / KEY_FILE, config.state / KEY_FILE)
+            ),
             logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
             minutes=config.recorder.minutes,
             megabytes=config.recorder.megabytes,

@@ -4,7 +4,6 @@ Whatever can not be kept of it is named in the head; the rest is sealed all the 
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 import time
@@ -33,7 +32,6 @@ from console.guard import frames
 from console.guard.frames import Captured, File, Seal, Setup
 
 LARGEST_FILE = 64 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RECORDER = "flight recorder"
 
 
@@ -47,15 +45,17 @@ def sealed_rows(folder: Path) -> dict[str, int]:
 
 
 def sealed_with(
-    asked: Seal, slices: Mapping[str, Slice], archive: Path, journal: Path, setup: Setup, redactor: Redactor
+    asked: Seal, slices: Mapping[str, Slice], state: Path, setup: Setup, redactor: Redactor
 ) -> frames.Sealed | frames.Failed:
-    """Seal what was asked for, and say how that went. Where the disk is too full for all of it, what was captured and
-    the journal go in alone: they can not be had again, and the rest stays in the flight recorder."""
-    folder = archive / asked.facts.incident
+    """Seal what was asked for from what lies in the state folder, and say how that went."""
+    folder = state / "archive" / asked.facts.incident
     try:
         known = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest()
-        before = _sealed_before(known, asked.job)
-        head = before or _seal(asked, slices, folder, known, journal, setup, redactor)
+        head = _sealed_before(known, asked.job)
+        if head is None:
+            signer = Signer.ensure(Path(setup.desk_folder), state)
+            sealing = _Sealing(asked, slices, known, state / "journal", setup.version, redactor)
+            head = seal.seal(folder, sealing.facts, sealing.parts(), signer)
         told = _told(asked, head, read_manifest(folder))
     except (NotSealed, SigningError, ManifestError, OSError) as error:
         return frames.Failed(EvidenceFailed(asked.facts.incident, f"the seal ({asked.why})", str(error)), asked.job)
@@ -77,26 +77,6 @@ def _sealed_before(manifest: Manifest, job: str) -> HeadLine | None:
     """The head of a seal that the last worker finished, but could not tell of any more."""
     of = {item.seal for item in manifest.items if item.extra.get("job") == job}
     return next((head for head in manifest.heads if head.seal in of), None)
-
-
-def _seal(
-    asked: Seal,
-    slices: Mapping[str, Slice],
-    folder: Path,
-    known: Manifest,
-    journal: Path,
-    setup: Setup,
-    redactor: Redactor,
-) -> HeadLine:
-    signer = Signer.load(Path(setup.signing_key))
-    sealing = _Sealing(asked, slices, known, journal, setup, redactor)
-    try:
-        return seal.seal(folder, sealing.facts, sealing.parts(), signer)
-    except NotSealed as error:
-        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL and slices):
-            raise
-    sealing = _Sealing(asked, {}, known, journal, setup, redactor, full=True)
-    return seal.seal(folder, sealing.facts, sealing.parts(), signer)
 
 
 def _told(asked: Seal, head: HeadLine, manifest: Manifest) -> ArchiveSealed:
@@ -125,18 +105,14 @@ class _Sealing:
         slices: Mapping[str, Slice],
         known: Manifest,
         journal: Path,
-        setup: Setup,
+        version: str,
         redactor: Redactor,
-        *,
-        full: bool = False,
     ) -> None:
         self._asked = asked
         self._slices = slices
         self._redactor = redactor
         self._now = time.time_ns()
         missing = list(asked.missing)
-        if full:
-            missing.append("the disk is full: what the flight recorder holds is not in this seal")
         last = known.heads[-1] if known.heads else None
         piece = slices.get("records")
         self._span = journal_span(journal, piece, last.journal if last else {})
@@ -159,7 +135,7 @@ class _Sealing:
             fold=fold,
             records=records,
             missing=tuple(map(redactor.text, (*missing, *self._span.missing))),
-            version=setup.version,
+            version=version,
         )
 
     def _fold(self, piece: Slice, missing: list[str]) -> str:
@@ -179,18 +155,19 @@ class _Sealing:
         return fold
 
     def parts(self) -> Iterator[Part]:
-        for stream, piece in self._slices.items():
-            yield self._slice(stream, piece)
-        if self._span.moved:
-            yield self._journal()
-        records = self._slices.get("records")
-        if records is not None:
-            for item, derived in DERIVED.items():
-                yield self._derived(item, derived, records)
+        """What can not be had again comes first: the disk may not take all of it."""
         for item, captured in self._asked.items.items():
             yield self._captured(item, captured)
         for file in self._asked.files:
             yield self._file(file)
+        if self._span.moved:
+            yield self._journal()
+        for stream, piece in self._slices.items():
+            yield self._slice(stream, piece)
+        records = self._slices.get("records")
+        if records is not None:
+            for item, derived in DERIVED.items():
+                yield self._derived(item, derived, records)
 
     def _table(
         self, item: str, columns: Columns, source: str = _RECORDER, extra: dict[str, Any] | None = None
