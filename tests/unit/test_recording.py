@@ -94,7 +94,7 @@ async def test_a_cut_covers_all_that_was_told_and_folds_to_the_guards_state(desk
     desk.sample()
     desk.recording.step()
     assert encode(desk.pipe.folded()) == encode(desk.hub.state)
-    assert desk.pipe.keyframes == 1  # the cut's own; what follows leads on from it
+    assert desk.pipe.keyframes == 2  # the first, and the cut's own; what follows leads on from it
 
 
 async def test_what_a_listener_tells_while_it_hears_is_recorded_behind_what_it_heard(desk: Desk) -> None:
