@@ -198,6 +198,8 @@ class _Sealing:
         if self.before.heads and self.before.last.incident != facts.incident:
             raise NotSealed(f"{folder}: this is the evidence of {self.before.last.incident}, not of {facts.incident}")
         _remove_leftovers(folder, self.before)
+        if not self.before.heads and any(map(seal_of, os.listdir(folder))):
+            raise ManifestError(f"{folder}: files of earlier seals lie here, and no manifest")
         self.seal = len(self.before.heads) + 1
         self.lines: list[bytes] = []
         self.prev = self.before.head_hash
