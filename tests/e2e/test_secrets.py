@@ -113,6 +113,9 @@ def desk(folder: Path, said: list[str]) -> Iterator[DeskProcesses]:
             pull(desk, said)
             attach(desk, folder, said)
             assert desk.stop_guard(signal.SIGTERM) == 0
+            (incident,) = desk.folded().logbook.incidents
+            for words in (("reindex",), ("list",), ("show", incident, "--timeline")):
+                andon(desk, said, "archive", *words)
         yield desk
 
 
@@ -296,7 +299,7 @@ def test_the_search_finds_what_is_there_and_all_of_it_was_there_to_be_found(desk
     planted = folder / "planted.parquet"
     pq.write_table(pa.table({"x": [f"before {name} {secret}" for name, secret in PLANTED.items()]}), planted)
     assert {each.secret for each in leaks([planted], PLANTED)} == set(PLANTED)
-    (archive,) = (desk.state_dir / "archive").iterdir()
+    (archive,) = (desk.state_dir / "archive").glob("INC-*")
     for item, column, rest in (
         ("exchanges", "headers", "x-ratelimit-limit"),
         ("exchanges", "body", "may not"),
