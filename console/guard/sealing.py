@@ -14,18 +14,21 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from console.desk.archive import Unreadable
 from console.desk.events import ArchiveSealed, EvidenceFailed, encode
 from console.desk.hidden import MARK, secret_name
+from console.desk.state import DeskState
 from console.evidence import items, seal
 from console.evidence.batches import batches, named
 from console.evidence.columns import Columns, schema
 from console.evidence.derived import DERIVED, Derived
 from console.evidence.manifest import MANIFEST, HeadLine, Manifest, ManifestError, read_manifest
+from console.evidence.reading import state_of
 from console.evidence.redact import Redactor
 from console.evidence.ring import Slice
 from console.evidence.seal import BytesPart, LeftOut, NotSealed, Part, TablePart
 from console.evidence.signing import Signer, SigningError
-from console.evidence.slices import JournalSpan, journal_span, state_of
+from console.evidence.slices import JournalSpan, journal_span, state_after
 from console.evidence.slices import records as told_of_kind
 from console.evidence.streams import STREAMS
 from console.guard import frames
@@ -54,7 +57,7 @@ def sealed_with(
         head = _sealed_before(known, asked.job)
         if head is None:
             signer = Signer.ensure(Path(setup.desk_folder), state)
-            sealing = _Sealing(asked, slices, known, state / "journal", setup.version, redactor)
+            sealing = _Sealing(asked, slices, folder, known, state / "journal", setup.version, redactor)
             head = seal.seal(folder, sealing.facts, sealing.parts(), signer)
         told = _told(asked, head, read_manifest(folder))
     except (NotSealed, SigningError, ManifestError, OSError) as error:
@@ -103,6 +106,7 @@ class _Sealing:
         self,
         asked: Seal,
         slices: Mapping[str, Slice],
+        folder: Path,
         known: Manifest,
         journal: Path,
         version: str,
@@ -113,6 +117,7 @@ class _Sealing:
         self._redactor = redactor
         self._now = time.time_ns()
         missing = list(asked.missing)
+        self._folder, self._known = folder, known
         last = known.heads[-1] if known.heads else None
         piece = slices.get("records")
         self._span = journal_span(journal, piece, last.journal if last else {})
@@ -140,7 +145,7 @@ class _Sealing:
 
     def _fold(self, piece: Slice, missing: list[str]) -> str:
         try:
-            state = state_of(piece)
+            state = state_after(piece, self._before)
         except msgspec.MsgspecError as error:
             missing.append(f"records: this version can not read what it kept: {error}")
             return ""
@@ -153,6 +158,13 @@ class _Sealing:
                 "records: the state that they lead to is not the guard's: some were lost, or a secret was blotted out"
             )
         return fold
+
+    def _before(self) -> DeskState | None:
+        """The state of the last seal; None where there is none that can be had."""
+        try:
+            return state_of(self._folder, self._known) if self._known.heads else None
+        except Unreadable:
+            return None
 
     def parts(self) -> Iterator[Part]:
         """What can not be had again comes first: the disk may not take all of it."""

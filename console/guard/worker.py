@@ -9,6 +9,7 @@ PyArrow or DuckDB.
 
 import argparse
 import contextlib
+import math
 import os
 import select
 import signal
@@ -84,8 +85,7 @@ class Worker:
         self._log_trouble: list[str] = []
         self._waiting: deque[_Due] = deque()
         self._archivist = Archivist()
-        self._looked = 0.0
-        self._retained = 0.0
+        self._looked = self._retained = -math.inf
         with contextlib.suppress(OSError, SigningError):  # told by the first seal
             Signer.ensure(Path(setup.desk_folder), state)
         with contextlib.suppress(OSError):
@@ -164,7 +164,7 @@ class Worker:
         self._secrets.refresh()
         rows, more = self._logs.poll(self._secrets.redactor)
         self._ring.add("logs", rows)
-        self._looked = 0.0 if more else time.monotonic()
+        self._looked = -math.inf if more else time.monotonic()
         trouble = self._logs.trouble
         for each in trouble:
             if each not in self._log_trouble:
@@ -207,7 +207,7 @@ class Worker:
         def done(said: AnySaid) -> None:
             if isinstance(said, frames.Sealed):
                 self._ring.sealed(asked.facts.incident, sealed_rows(self._archive / asked.facts.incident))
-                self._retained = 0.0
+                self._retained = -math.inf
             self._say(said)
 
         self._archivist.do(lambda: sealed_with(asked, slices, self._state, self._setup, redactor), done)
