@@ -6,12 +6,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from console.config import DeskConfig
 from console.evidence.redact import Redactor, secrets_of
 
 
+def secret_files(config: DeskConfig) -> tuple[str, ...]:
+    """The files of a desk that hold nothing but secrets, absolute."""
+    keys = [venue.keys for venue in config.venues if venue.keys is not None]
+    signing = [folder / "signing.key" for folder in (config.path.parent, config.state)]
+    return tuple(map(str, (*keys, config.state / "tokens.json", *signing)))
+
+
 class Secrets:
-    """Of the environment, of `told`, and of `files` (JSON, every text in it, or PEM, every line). A file that changes is
-    read again; what it held before stays a secret."""
+    """Of the environment, of `told`, and of `files` (JSON, every text in it, or PEM, every line). A file that changes
+    is read again; what it held before stays a secret."""
 
     def __init__(self, told: Sequence[str], files: Sequence[str]) -> None:
         self._known = {*told, *secrets_of(os.environ)}
