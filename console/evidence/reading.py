@@ -230,7 +230,9 @@ def state_of(folder: Path, manifest: Manifest | None = None) -> DeskState:
         table.close()
     if hashlib.sha256(encode(state)).hexdigest() != manifest.last.fold:
         by = f"seal {manifest.last.seal}, by version {manifest.last.version}"
-        raise Unreadable(f"{folder}: its records do not fold to the state that was sealed ({by}; this is {__version__})")
+        raise Unreadable(
+            f"{folder}: its records do not fold to the state that was sealed ({by}; this is {__version__})"
+        )
     return state
 
 
