@@ -57,6 +57,8 @@ def _batch(rows: Sequence[Sequence[Any]], kinds: Sequence[Type], wanted: pa.Sche
 def _array(values: Sequence[Any], kind: Type, wanted: pa.DataType) -> pa.Array:
     if kind in ("number", "value"):
         values = [Decimal(value) if isinstance(value, str) else value for value in values]
+    elif kind in ("whole", "time") and any(isinstance(value, float) for value in values):
+        raise TypeError("not a whole number")  # Arrow would cut it off
     return pa.array(values, wanted)
 
 

@@ -58,7 +58,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The rows of a stream behind `after` up to `last`: in closed segments, and in memory where the disk refused."""
+    """The rows of a stream behind `after` up to `last`: in closed segments, and in memory where the disk refused.
+    `keyframes` are the numbers of those among them."""
 
     stream: str
     after: int
@@ -66,6 +67,7 @@ class Slice:
     segments: tuple[Segment, ...]
     tail: tuple[pa.RecordBatch, ...] = ()
     tail_first: int = 0
+    keyframes: tuple[int, ...] = ()
 
     @property
     def first(self) -> int:
@@ -174,6 +176,12 @@ class Ring:
             self._take_up(stream)
         self._segments.sort(key=lambda segment: segment.about.closed)
 
+    @property
+    def places(self) -> Places:
+        """How far the logs were read that are in closed segments."""
+        told = [segment.about.places for segment in self._segments if segment.about.stream == "logs"]
+        return dict(told[-1]) if told else {}
+
     def _take_up(self, stream: str) -> None:
         folder = self.folder / stream
         folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +233,7 @@ class Ring:
             return 0.0
         return max(0.0, buffer.since + self._seconds - time.monotonic())
 
-    def close(self, stream: str, places: Mapping[str, tuple[int, int, int]] | None = None) -> Closed:
+    def close(self, stream: str, places: Places | None = None) -> Closed:
         """Close the segment of a stream that has rows waiting. Raises OSError where the disk refuses, and the rows are
         then still here; Unkept once they were let go because it has refused too many."""
         buffer = self._buffers[stream]
@@ -321,9 +329,10 @@ class Ring:
             held = [each for each in held if each.about.last > after]
             buffer.pack()
             tail = tuple(buffer.batches) if buffer.first <= last else ()
-            piece = Slice(stream, after, last, tuple(held), tail, buffer.first)
+            told = [*(each for segment in held for each in segment.about.keyframes), *buffer.keyframes]
+            keyframes = tuple(row for row, _ in told if after < row <= last)
             if last > after:
-                found[stream] = piece
+                found[stream] = Slice(stream, after, last, tuple(held), tail, buffer.first, keyframes)
         return found
 
     def _after(self, pin: Pin, stream: str, held: Sequence[Segment]) -> int:

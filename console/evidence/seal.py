@@ -77,13 +77,15 @@ class Part(Protocol):
     """
 
     item: str
-    file: str
     captured_at: int
     by: str
     source: str
     clock_offset_ms: int | None
     extra: Mapping[str, Any]
     missing: list[str]
+
+    @property
+    def file(self) -> str: ...
 
     def write(self, file: BinaryIO) -> tuple[int | None, tuple[str, ...]]:
         """Write it, and say how many rows and which columns it has (None and none where it is no table). Raises

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from console.desk import chain
+
 _SEQ = re.compile(rb'\{"seq":(\d+),')
 _LONGEST = 64 << 20
 
@@ -23,6 +25,20 @@ class JournalLine(msgspec.Struct):
     prev: str
     hash: str
     incident: str | None = None
+
+    def follows(self, seq: int, prev: str) -> bool:
+        """Whether it is the line behind the one with this number and hash, and what was hashed."""
+        _, digest = chain.seal_raw(
+            seq=self.seq,
+            ts=self.ts,
+            writer=self.writer,
+            kind=self.kind,
+            actor=self.actor,
+            data=bytes(self.data),
+            prev=prev,
+            incident=self.incident,
+        )
+        return self.seq == seq + 1 and digest == self.hash
 
 
 _decode = msgspec.json.Decoder(JournalLine)

@@ -20,7 +20,7 @@ class Shown(NamedTuple):
     items: dict[str, Captured] = {}
     files: tuple[File, ...] = ()
     missing: tuple[str, ...] = ()
-    clock_offset_ms: float | None = None
+    clock_offset_ms: int | None = None
 
 
 class Exhibition:
@@ -32,8 +32,8 @@ class Exhibition:
         self._capture = capture
 
     async def show(self, by: str, begun: "asyncio.Task[Taken] | None" = None, screen: tuple[File, ...] = ()) -> Shown:
-        """What is read from now on, or was `begun` to be read; with this picture of the screen, or else one drawn of the
-        state."""
+        """What is read from now on, or was `begun` to be read; with this picture of the screen, or with one that is
+        drawn of the state."""
         reading = begun or asyncio.ensure_future(self._capture.take())
         pictures, undrawn = (screen, ()) if screen else await self._picture()
         taken = await asyncio.shield(reading)

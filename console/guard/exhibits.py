@@ -56,9 +56,9 @@ assert len(_VENUE_WORDS) == len(VenueRead._fields)  # noqa: S101
 assert len(_STRATEGY_WORDS) == len(StrategyRead._fields)  # noqa: S101
 
 
-def clock_offset(taken: Taken) -> float | None:
+def clock_offset(taken: Taken) -> int | None:
     """By how many ms the venue's clock that is furthest off is ahead of ours; None where none answered."""
-    offsets = [read.offset_ms.data for read in taken.venues.values() if isinstance(read.offset_ms, Ok)]
+    offsets = [round(read.offset_ms.data) for read in taken.venues.values() if isinstance(read.offset_ms, Ok)]
     return max(offsets, key=abs, default=None)
 
 

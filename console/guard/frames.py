@@ -18,7 +18,6 @@ import msgspec
 
 from console.desk.base import Plain
 from console.desk.events import ArchiveRemoved, ArchiveSealed, EvidenceFailed, TelemetryKept, encode
-from console.desk.state import DeskState
 
 _HEAD = struct.Struct(">cI")
 LARGEST = 256 << 20
@@ -62,15 +61,15 @@ def read_frame(source: "Reader | BinaryIO") -> tuple[Kind, bytes] | None:
     return (kind, payload) if len(payload) == size else None
 
 
-def keyframe(state: DeskState, ts: int) -> bytes:
-    """The line of a whole state: folding from here through the lines behind it gives the guard's state exactly."""
-    return b'{"state":%s,"ts":%d}' % (encode(state), ts)
+def keyframe(state: bytes, ts: int) -> bytes:
+    """The line of a whole encoded state: folding from here through the lines behind it gives the guard's exactly."""
+    return b'{"state":%s,"ts":%d}' % (state, ts)
 
 
 class Exchange(Plain, frozen=True):
     """One request to a venue and its answer. `path` holds the query, `headers` are the answer's, `status` is 0 with
-    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it came. Where a
-    recent answer to the same request held the same body, it is left empty."""
+    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it
+    came. Where a recent answer to the same request held the same body, it is left empty."""
 
     ts: int
     venue: str
@@ -102,9 +101,9 @@ class Setup(Command, frozen=True, tag="setup"):
     """The first frame after each start. What is in `secrets` and in `secret_files` (JSON or PEM, read again when they
     change) is blotted out wherever it turns up; so is what the worker's environment calls a secret. Of closed incidents
     the oldest go once they are older than `keep_days` or the archive is larger than `archive_megabytes` (0: never).
-    Paths are absolute; `signing_key` is one."""
+    Paths are absolute; the signing key lies in `desk_folder`, else in the state folder, where it is made."""
 
-    signing_key: str
+    desk_folder: str
     version: str
     secrets: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from console.config import DeskConfig
 from console.desk import entries as en
 from console.desk import events as ev
 from console.desk import incidents as inc
@@ -27,6 +28,8 @@ from console.guard.hub import Hub
 from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
+from console.runbooks.kinds import INCIDENT
+from console.runbooks.library import OWN_FOLDER, Library
 
 MINUTE = 60_000_000_000
 WINDOW_MINUTES = {"P0": 10, "P1": 30, "P2": 60, "P3": 60}
@@ -45,6 +48,15 @@ class Classes(NamedTuple):
 
     by_trigger: Mapping[str, str]
     by_tree: Mapping[str, str]
+
+
+def load_classes(config: DeskConfig) -> Classes:
+    """By the desk's triggers and by the classes that there are, ours and the desk's own."""
+    shelf = Library(config.path.parent / OWN_FOLDER, config.limits.by_name).shelf(INCIDENT)
+    return Classes(
+        {trigger.id: trigger.incident for trigger in config.triggers if trigger.incident},
+        {each.spec.tree: each.id for each in shelf.documents.values() if each.spec.tree},
+    )
 
 
 class _Asked(NamedTuple):
@@ -144,8 +156,8 @@ class Incidents:
     # --- what is asked for -------------------------------------------------------------------------------------------
 
     async def snapshot(self, incident: str, actor: str, screen: tuple[File, ...] = ()) -> str:
-        """Read the desk and seal it now, with the picture of a screen where there is one already; empty for the incident
-        that is open. Raises RuntimeError with the reason."""
+        """Read the desk and seal it now, with the picture of a screen where there is one already; `incident` is empty
+        for the one that is open. Raises RuntimeError with the reason."""
         row = self._one(incident)
         self._ask_again()
         return await self._capture_and_seal(row.id, "snapshot", actor, screen)
@@ -171,7 +183,7 @@ class Incidents:
         return (*book.incidents, *self._archived)
 
     def _early(self, event: AnyEvent, actor: str) -> None:
-        """A trigger says that it pulled right behind its pull: in time for the incident's class, before it is on disk."""
+        """A trigger says that it pulled right behind its pull: before either is on disk, in time for a class."""
         if isinstance(event, ev.TriggerFired):
             self._fired[event.pull] = event.trigger
 

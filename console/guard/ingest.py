@@ -19,7 +19,6 @@ Rows: TypeAlias = Sequence[tuple[Any, ...]]
 Refused: TypeAlias = Counter[str]
 
 STREAM_OF = {Kind.TELEMETRY: "telemetry", Kind.RECORDS: "records", Kind.EXCHANGES: "exchanges"}
-BODY_LIMIT = 16 << 10
 _LATEST = 1 << 63
 _NOT_UNDERSTOOD = (msgspec.MsgspecError, ValueError, RecursionError)  # bytes that are no UTF-8 are a ValueError
 _decode_exchange = msgspec.json.Decoder(Exchange)
@@ -70,12 +69,13 @@ def _exchanges(lines: Sequence[str], redactor: Redactor) -> tuple[Rows, Refused]
                 path=redactor.text(redactor.url(told.path)),
                 status=told.status,
                 headers=encode(redactor.headers(told.headers)).decode(),
-                body=redactor.text(told.body)[:BODY_LIMIT],
+                body=redactor.text(told.body),
+                body_sha256=told.body_sha256,
                 took_ms=told.took_ms,
                 error=redactor.text(told.error),
             )
             _fits(row.ts, row.status)
-            _encodable(row.venue, row.method, row.path, row.body, row.error)
+            _encodable(row.venue, row.method, row.path, row.body, row.body_sha256, row.error)
         except _NOT_UNDERSTOOD as error:
             refused[f"exchange: {error}"] += 1
         else:

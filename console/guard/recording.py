@@ -38,7 +38,8 @@ class Recording:
         self._keyframe_at = 0
         hub.listeners.insert(0, self._hear)
         hub.silent.append(self._unfollowed)
-        recorder.keyframe_due = self.keyframe
+        recorder.keyframe_due = self._anew
+        self.keyframe()  # what is told from here on leads somewhere
 
     def step(self) -> None:
         """Send what has come together. Called every FLUSH_SECONDS."""
@@ -60,6 +61,10 @@ class Recording:
         state = self.keyframe()
         lost, self._lost = self._lost, 0
         return Cut("" if self._due else hashlib.sha256(state).hexdigest(), lost)
+
+    def _anew(self) -> None:
+        """What was sent before leads nowhere: the worker is a new one, or there was no room for it."""
+        self.keyframe()
 
     def _unfollowed(self) -> None:
         """The state changed, and no record told."""

@@ -33,7 +33,7 @@ async def draw(state: bytes, at: int) -> tuple[File, ...]:
 def _drawn(told: bytes) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="andon-") as folder:
         command = [sys.executable, "-m", "console.picture", f"{folder}/screen"]
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603 - ours, with nothing from outside in it
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ from console.evidence.redact import Redactor, secrets_of
 
 
 class Secrets:
-    """Of the environment, of `told`, and of `files` (JSON, every text in it, or PEM, every line). A file that changes is
-    read again; what it held before stays a secret."""
+    """Of the environment, of `told`, and of `files` (JSON, every text in it, or PEM, every line). A file that changes
+    is read again; what it held before stays a secret."""
 
     def __init__(self, told: Sequence[str], files: Sequence[str]) -> None:
         self._known = {*told, *secrets_of(os.environ)}

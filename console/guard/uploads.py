@@ -21,7 +21,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Uploads:
-    """Kept in `folder` until they are sealed; what lies there when a guard starts nobody asks for any more. On the event
+    """Kept in `folder` until they are sealed; what lies there when a guard starts is nobody's any more. On the event
     loop; the disk is written beside it."""
 
     def __init__(self, folder: Path) -> None:
