@@ -5,21 +5,24 @@ the checksum of each page is held against its bytes as it is decoded. Imports Py
 """
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from console import __version__
 from console.desk.archive import Unreadable
 from console.desk.events import Record, encode
 from console.desk.state import DeskState, fold
-from console.evidence.manifest import ItemLine, Manifest, read_manifest
+from console.evidence.manifest import ItemLine, Manifest, open_file, read_manifest
+from console.evidence.seal import columns
 from console.evidence.streams import STATE, RecordRow, told_of
 
 WHOLE_BYTES = 16 << 20
@@ -40,13 +43,14 @@ class SealedFile:
         check_bytes(self.path, line, whole_bytes)
         try:
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
-            told, rows = schema_text(self._file.schema_arrow), self._file.metadata.num_rows
+            told, rows = columns(self._file.schema_arrow), self._file.metadata.num_rows
         except _MANGLED as error:
             raise _unreadable(self.path, error) from None
         if told != line.schema or rows != line.rows:
             raise Unreadable(f"{self.path}: its columns or its number of rows are not those that were sealed")
         self.schema: pa.Schema = self._file.schema_arrow
-        self.sizes: list[int] = [self._group(number).num_rows for number in range(self._file.metadata.num_row_groups)]
+        groups = range(self._file.metadata.num_row_groups)
+        self.sizes: list[int] = [self._file.metadata.row_group(number).num_rows for number in groups]
         if sum(self.sizes) != rows:
             raise Unreadable(f"{self.path}: its row groups do not add up to its {rows} rows")
 
@@ -60,36 +64,23 @@ class SealedFile:
             raise Unreadable(f"{self.path}: row group {group} has not the rows that it says")
         return read.combine_chunks() if read.num_chunks != 1 else read.chunk(0)
 
-    def weight(self, name: str) -> int:
-        """How many bytes a column is, decoded, by the file's own word."""
-        at = self.schema.get_field_index(name)
-        groups = (self._group(number) for number in range(len(self.sizes)))
-        return sum(group.column(at).total_uncompressed_size for group in groups) if at >= 0 else 0
-
     def close(self) -> None:
         self._file.close()
-
-    def _group(self, number: int) -> Any:
-        return self._file.metadata.row_group(number)
 
 
 def check_bytes(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
     """Raises Unreadable where a file has not the size that was sealed, or, as far as it is small, not the bytes."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size != line.bytes:
-                raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
-            file.seek(0)
-            if size <= whole_bytes and hashlib.file_digest(file, "sha256").hexdigest() != line.sha256:
-                raise Unreadable(f"{path}: its bytes are not those that were sealed")
-    except OSError as error:
-        raise Unreadable(f"{path}: it was sealed, but can not be read: {error.strerror}") from None
-
-
-def schema_text(schema: pa.Schema) -> tuple[str, ...]:
-    """A schema as the manifest has it."""
-    return tuple(f"{field.name}: {field.type}" for field in schema)
+    with open_file(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            whole = size == line.bytes and size <= whole_bytes
+            digest = hashlib.sha256(file.read()).hexdigest() if whole else line.sha256
+        except OSError as error:
+            raise _unreadable(path, error) from None
+    if size != line.bytes:
+        raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
+    if digest != line.sha256:
+        raise Unreadable(f"{path}: its bytes are not those that were sealed")
 
 
 def _unreadable(path: Path, error: Exception) -> Unreadable:
@@ -137,10 +128,6 @@ class Table:
                 _, oldest = self._decoded.popitem(last=False)
                 self._held -= oldest.nbytes
             return values
-
-    def weight(self, name: str) -> int:
-        """How many bytes a column is, decoded."""
-        return sum(file.weight(name) for file in self.files)
 
     def close(self) -> None:
         for file in self.files:
@@ -230,7 +217,10 @@ def state_of(folder: Path, manifest: Manifest | None = None) -> DeskState:
     finally:
         table.close()
     if hashlib.sha256(encode(state)).hexdigest() != manifest.last.fold:
-        raise Unreadable(f"{folder}: its records do not fold to the state that was sealed (seal {manifest.last.seal})")
+        by = f"seal {manifest.last.seal}, by version {manifest.last.version}"
+        raise Unreadable(
+            f"{folder}: its records do not fold to the state that was sealed ({by}; this is {__version__})"
+        )
     return state
 
 

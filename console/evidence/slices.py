@@ -1,6 +1,6 @@
 """What a slice of records tells beside itself: the state that follows from it, and the journal lines that go along."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,8 +49,9 @@ def _unreadable(why: str) -> None:
     """The slice itself, which is sealed beside what is made of it, says what of it can not be read."""
 
 
-def state_of(piece: Slice) -> DeskState | None:
-    """The state that the last keyframe and what stands behind it lead to; None where no keyframe can be read."""
+def state_after(piece: Slice, before: Callable[[], DeskState | None]) -> DeskState | None:
+    """The state that the last keyframe and what stands behind it lead to; where no keyframe can be read, what all of it
+    makes of the state `before`. None where there was none."""
     for row in reversed(piece.keyframes):
         held = tuple(segment for segment in piece.segments if segment.about.last >= row)
         state: DeskState | None = None
@@ -61,7 +62,11 @@ def state_of(piece: Slice) -> DeskState | None:
                 state = fold(state, each)
         if state is not None:
             return state
-    return None
+    state = before()
+    for each in told(piece) if state is not None else ():
+        if isinstance(each, Record) and state is not None:
+            state = fold(state, each)
+    return state
 
 
 # --- the journal ----------------------------------------------------------------------------------------------------

@@ -21,11 +21,11 @@ from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
 from console.guard.seal_requests import SealRequests
+from console.guard.secrets import secret_files
 from console.guard.uploads import Uploads, safe_name
 
 SIMULATED_SEGMENT_SECONDS = 5.0
 SEGMENT_SECONDS = 60.0
-KEY_FILE = "signing.key"
 
 
 class Evidence:
@@ -93,6 +93,8 @@ class Evidence:
         """What a console may ask for; None where that is none of this. Raises RuntimeError with the reason for a
         refusal."""
         match name, arguments:
+            case "reindex", {}:
+                return await self.recorder.reindex()
             case "upload", {"upload": upload, "data": data}:
                 return await self._uploads.add(upload, data)
             case "snapshot", asked:
@@ -105,6 +107,8 @@ class Evidence:
             case "attach", {"incident": incident, "upload": upload, "name": told}:
                 file = self._file(f"attached-{safe_name(told)}", upload, actor, f"sent as {told}")
                 return await self._incidents.attach(incident, (file,), actor)
+            case "reindex", {}:
+                return await self.recorder.reindex()
         return None
 
     def _file(self, name: str, upload: str, actor: str, source: str) -> File:
@@ -113,14 +117,10 @@ class Evidence:
 
     def _setup(self) -> Setup:
         config = self._config
-        folder = config.path.parent
-        keys = [venue.keys for venue in config.venues if venue.keys is not None]
         return Setup(
-            desk_folder=str(folder),
+            desk_folder=str(config.path.parent),
             version=__version__,
-            secret_files=tuple(
-                str(path) for path in (*keys, config.state / "tokens.json", folder / KEY_FILE, config.state / KEY_FILE)
-            ),
+            secret_files=secret_files(config),
             logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
             minutes=config.recorder.minutes,
             megabytes=config.recorder.megabytes,

@@ -6,6 +6,7 @@ Whatever can not be kept of it is named in the head; the rest is sealed all the 
 import contextlib
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,18 +15,23 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from console.desk.archive import Unreadable
 from console.desk.events import ArchiveSealed, EvidenceFailed, encode
 from console.desk.hidden import MARK, secret_name
+from console.desk.state import DeskState
+from console.desk.words import count
 from console.evidence import items, seal
 from console.evidence.batches import batches, named
 from console.evidence.columns import Columns, schema
 from console.evidence.derived import DERIVED, Derived
+from console.evidence.index import refresh, reindex
 from console.evidence.manifest import MANIFEST, HeadLine, Manifest, ManifestError, read_manifest
+from console.evidence.reading import state_of
 from console.evidence.redact import Redactor
 from console.evidence.ring import Slice
 from console.evidence.seal import BytesPart, LeftOut, NotSealed, Part, TablePart
 from console.evidence.signing import Signer, SigningError
-from console.evidence.slices import JournalSpan, journal_span, state_of
+from console.evidence.slices import JournalSpan, journal_span, state_after
 from console.evidence.slices import records as told_of_kind
 from console.evidence.streams import STREAMS
 from console.guard import frames
@@ -44,6 +50,24 @@ def sealed_rows(folder: Path) -> dict[str, int]:
     return last
 
 
+def index(archive: Path) -> None:
+    """Bring the archive's index up to date. It is no evidence, and the next seal tries again."""
+    try:
+        refresh(archive)
+    except (Unreadable, OSError) as error:
+        print(f"andon worker: the index of {archive} is not up to date: {error}", file=sys.stderr)
+
+
+def indexed_anew(job: str, state: Path) -> frames.Done:
+    """Make index and database of the archive anew, and say how that went."""
+    archive = state / "archive"
+    try:
+        known = reindex(archive, state / "desk.duckdb")
+    except (Unreadable, OSError) as error:
+        return frames.Done(job, str(error), failed=True)
+    return frames.Done(job, f"{count(known, 'incident')} indexed in {archive}")
+
+
 def sealed_with(
     asked: Seal, slices: Mapping[str, Slice], state: Path, setup: Setup, redactor: Redactor
 ) -> frames.Sealed | frames.Failed:
@@ -54,11 +78,12 @@ def sealed_with(
         head = _sealed_before(known, asked.job)
         if head is None:
             signer = Signer.ensure(Path(setup.desk_folder), state)
-            sealing = _Sealing(asked, slices, known, state / "journal", setup.version, redactor)
+            sealing = _Sealing(asked, slices, folder, known, state / "journal", setup.version, redactor)
             head = seal.seal(folder, sealing.facts, sealing.parts(), signer)
         told = _told(asked, head, read_manifest(folder))
     except (NotSealed, SigningError, ManifestError, OSError) as error:
         return frames.Failed(EvidenceFailed(asked.facts.incident, f"the seal ({asked.why})", str(error)), asked.job)
+    index(folder.parent)
     for file in asked.files:
         if file.spooled:
             with contextlib.suppress(OSError):
@@ -103,6 +128,7 @@ class _Sealing:
         self,
         asked: Seal,
         slices: Mapping[str, Slice],
+        folder: Path,
         known: Manifest,
         journal: Path,
         version: str,
@@ -113,6 +139,7 @@ class _Sealing:
         self._redactor = redactor
         self._now = time.time_ns()
         missing = list(asked.missing)
+        self._folder, self._known = folder, known
         last = known.heads[-1] if known.heads else None
         piece = slices.get("records")
         self._span = journal_span(journal, piece, last.journal if last else {})
@@ -140,7 +167,7 @@ class _Sealing:
 
     def _fold(self, piece: Slice, missing: list[str]) -> str:
         try:
-            state = state_of(piece)
+            state = state_after(piece, self._before)
         except msgspec.MsgspecError as error:
             missing.append(f"records: this version can not read what it kept: {error}")
             return ""
@@ -153,6 +180,13 @@ class _Sealing:
                 "records: the state that they lead to is not the guard's: some were lost, or a secret was blotted out"
             )
         return fold
+
+    def _before(self) -> DeskState | None:
+        """The state of the last seal; None where there is none that can be had."""
+        try:
+            return state_of(self._folder, self._known) if self._known.heads else None
+        except Unreadable:
+            return None
 
     def parts(self) -> Iterator[Part]:
         """What can not be had again comes first: the disk may not take all of it."""

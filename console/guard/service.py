@@ -36,7 +36,7 @@ from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.adjusting import Adjusting
 from console.guard.dead_man import DeadMan
-from console.guard.drills import keep_drill
+from console.guard.drills import keep_drill, keep_restore
 from console.guard.evidence import Evidence
 from console.guard.exchanges import Exchanges
 from console.guard.figures import own_families
@@ -58,6 +58,7 @@ from console.guard.recording import FLUSH_SECONDS
 from console.guard.recovery import Recovered, recover
 from console.guard.refusals import Refusals
 from console.guard.resumption import Resumption, retire
+from console.guard.secrets import Secrets, secret_files
 from console.guard.stream import Stream
 from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
@@ -104,8 +105,9 @@ class Guard:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
+        secrets = Secrets((), secret_files(config))
         self.hosts: dict[str, StrategyHost] = {
-            each.name: HttpStrategyHost(each.name, each.host) for each in config.strategies
+            each.name: HttpStrategyHost(each.name, each.host, clean=secrets.redactor.text) for each in config.strategies
         }
 
     async def run(self) -> None:
@@ -294,6 +296,8 @@ class Guard:
                 return await self.logbook.keep(entry, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
+            case "restore_drill", {"report": _, "sha256": _}:
+                return await keep_restore(self.hub, self.folder, arguments, actor)
         told = await self.evidence.command(name, arguments, actor)
         if told is not None:
             return told
