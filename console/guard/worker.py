@@ -84,6 +84,7 @@ class Worker:
             say(frames.Lost(stream, 0, found))
         self._logs = Logs([(log.name, log.path) for log in setup.logs], self._ring.places)
         self._log_trouble: list[str] = []
+        self._unwritten: set[str] = set()
         self._waiting: deque[_Due] = deque()
         self._archivist = Archivist()
         self._looked = self._retained = -math.inf
@@ -178,8 +179,12 @@ class Worker:
         except Unkept as error:
             self._say(frames.Lost(stream, error.rows, str(error)))
             return
-        except OSError:
-            return  # the disk refuses: the rows wait in memory
+        except OSError as error:
+            if stream not in self._unwritten:
+                self._unwritten.add(stream)
+                self._say(frames.Unwritten(stream, error.strerror or str(error)))
+            return
+        self._unwritten.discard(stream)
         for incident, what in self._ring.make_room().items():
             self._say(frames.Failed(EvidenceFailed(incident, "the flight recorder", what)))
 
