@@ -106,6 +106,8 @@ class Evidence:
             case "attach", {"incident": incident, "upload": upload, "name": told}:
                 file = self._file(f"attached-{safe_name(told)}", upload, actor, f"sent as {told}")
                 return await self._incidents.attach(incident, (file,), actor)
+            case "reindex", {}:
+                return await self.recorder.reindex()
         return None
 
     def _file(self, name: str, upload: str, actor: str, source: str) -> File:
