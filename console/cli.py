@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from console.cli_archive import archive_words
 from console.cli_runbooks import runbook_words
 from console.cli_words import WRONG, Parser, percent, port, positive, whole
 from console.config import NOT_YOURS, ConfigError
@@ -277,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     runbook_words(command, asked)
+    archive_words(command, asked)
 
     init = command(
         "init", _init, "write a commented desk.yaml and contacts.yaml, a key file to fill in, and a systemd unit"

@@ -1,65 +1,21 @@
 """The words of `andon tree`, `andon procedure`, `andon cadence` and `andon task`."""
 
-import argparse
-from collections.abc import Callable
-from importlib import import_module
-from typing import Protocol
-
-from console.cli_words import Parser, day, steps
-
-Run = Callable[[argparse.Namespace], int]
-
-
-class Adds(Protocol):
-    """Adds a command to the command line."""
-
-    def __call__(self, name: str, run: Run, says: str, *parents: Parser) -> Parser: ...
-
-
-def _later(module: str, function: str) -> Run:
-    """A command that is imported when it is run."""
-
-    def run(options: argparse.Namespace) -> int:
-        command: Run = getattr(import_module(f"console.commands.{module}"), function)
-        return command(options)
-
-    return run
-
-
-class _Parts:
-    """The second words of a command."""
-
-    def __init__(self, parser: Parser, metavar: str) -> None:
-        self._parts = parser.add_subparsers(dest="what", required=True, metavar=metavar, parser_class=Parser)
-
-    def __call__(self, name: str, run: Run, says: str, *, named: str = "") -> Parser:
-        part: Parser = self._parts.add_parser(name, help=says, description=says)
-        part.add_argument("--desk", metavar="NAME|PATH", default=argparse.SUPPRESS, help="which desk")
-        part.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
-        if named:
-            part.add_argument("id", metavar=named, help="its name, as the list has it")
-        part.set_defaults(run=run)
-        return part
+from console.cli_words import Adds, Parser, Parts, day, later, nothing, steps
 
 
 def runbook_words(command: Adds, asked: Parser) -> None:
     """Add all of them."""
-    _tree(command("tree", _nothing, "recovery trees: from a symptom to what to do", asked))
-    _procedure(command("procedure", _nothing, "procedures, checklists, playbooks and rollbacks", asked))
-    _cadence(command("cadence", _nothing, "the gates of the operating cadence, and when each is due", asked))
-    _task(command("task", _nothing, "what recovery trees left to do", asked))
-
-
-def _nothing(options: argparse.Namespace) -> int:
-    """Never run: each of these commands needs a second word."""
-    return 0
+    _tree(command("tree", nothing, "recovery trees: from a symptom to what to do", asked))
+    _procedure(command("procedure", nothing, "procedures, checklists, playbooks and rollbacks", asked))
+    _cadence(command("cadence", nothing, "the gates of the operating cadence, and when each is due", asked))
+    _task(command("task", nothing, "what recovery trees left to do", asked))
 
 
 def _tree(tree: Parser) -> None:
-    part = _Parts(tree, "list|show|walk|walks|read")
-    part("list", _later("runbooks", "list_trees"), "the trees and their symptoms")
-    part("show", _later("runbooks", "show_tree"), "one tree on a page", named="ID")
-    walk = part("walk", _later("walk", "walk_tree"), "walk a tree, every answer on record", named="ID")
+    part = Parts(tree, "list|show|walk|walks|read")
+    part("list", later("runbooks", "list_trees"), "the trees and their symptoms")
+    part("show", later("runbooks", "show_tree"), "one tree on a page", named="ID")
+    walk = part("walk", later("walk", "walk_tree"), "walk a tree, every answer on record", named="ID")
     walk.add_argument("--answers", metavar="yes,no,…", help="walk anew by these answers instead of asking")
     walk.add_argument("--act", action="store_true", help="do what the leaf says; without it nothing is done")
     walk.add_argument("--new", action="store_true", help="begin anew although a walk through this tree is not over")
@@ -73,15 +29,15 @@ def _tree(tree: Parser) -> None:
         walk.add_argument(f"--{word}", metavar=word.upper(), default="", help=f"for a leaf that resumes: {says}")
     walk.add_argument("--checked", metavar="TEXT", default="", help="how an own fix was verified outside production")
     walk.add_argument("--confirm", metavar="DESKNAME", default="", help="the desk's name, typed")
-    part("walks", _later("past", "list_walks"), "every walk on record")
-    part("read", _later("past", "read_walk"), "one walk as it went", named="WALK")
+    part("walks", later("past", "list_walks"), "every walk on record")
+    part("read", later("past", "read_walk"), "one walk as it went", named="WALK")
 
 
 def _procedure(procedure: Parser) -> None:
-    part = _Parts(procedure, "list|show|run|runs|read")
-    part("list", _later("runbooks", "list_procedures"), "all that can be done step by step")
-    part("show", _later("runbooks", "show_procedure"), "one of them on a page", named="ID")
-    run = part("run", _later("run", "run_procedure"), "go through one, every step on record", named="ID")
+    part = Parts(procedure, "list|show|run|runs|read")
+    part("list", later("runbooks", "list_procedures"), "all that can be done step by step")
+    part("show", later("runbooks", "show_procedure"), "one of them on a page", named="ID")
+    run = part("run", later("run", "run_procedure"), "go through one, every step on record", named="ID")
     run.add_argument("--done", type=steps, default=[], metavar="1,2", help="these steps are done")
     run.add_argument("--skip", type=steps, default=[], metavar="3", help="these are left out; --note says why")
     run.add_argument("--override", type=steps, default=[], metavar="4", help="taken for done against the evidence")
@@ -90,25 +46,25 @@ def _procedure(procedure: Parser) -> None:
     run.add_argument("--finish", action="store_true", help="it is over; no step may be open")
     run.add_argument("--abort", metavar="REASON", default="", help="it is over before its end, and why")
     run.add_argument("--new", action="store_true", help="begin anew although a run of it is not over")
-    part("runs", _later("past", "list_runs"), "every run on record")
-    part("read", _later("past", "read_run"), "one run as it went", named="RUN")
+    part("runs", later("past", "list_runs"), "every run on record")
+    part("read", later("past", "read_run"), "one run as it went", named="RUN")
 
 
 def _cadence(cadence: Parser) -> None:
-    part = _Parts(cadence, "list|attest|waive")
-    part("list", _later("cadence", "list_gates"), "every gate by cadence, when it is due, and its last result")
-    attest = part("attest", _later("cadence", "attest"), "write down what was found about a gate", named="GATE")
+    part = Parts(cadence, "list|attest|waive")
+    part("list", later("cadence", "list_gates"), "every gate by cadence, when it is due, and its last result")
+    attest = part("attest", later("cadence", "attest"), "write down what was found about a gate", named="GATE")
     attest.add_argument("--result", required=True, choices=["passed", "failed"], help="what was found")
     attest.add_argument("--note", metavar="TEXT", default="", help="what was seen")
     attest.add_argument("--evidence", metavar="PATH", default="", help="where the proof lies; a file's hash is kept")
-    waive = part("waive", _later("cadence", "waive"), "let a gate go by this once", named="GATE")
+    waive = part("waive", later("cadence", "waive"), "let a gate go by this once", named="GATE")
     waive.add_argument("--reason", required=True, metavar="TEXT", help="why")
     for each in (attest, waive):
         each.add_argument("--day", type=day, metavar="YYYY-MM-DD", help="the day it counts for (default: today, UTC)")
 
 
 def _task(task: Parser) -> None:
-    part = _Parts(task, "list|close")
-    part("list", _later("task", "list_tasks"), "the tasks that are open")
-    close = part("close", _later("task", "close_task"), "a task is done", named="TASK")
+    part = Parts(task, "list|close")
+    part("list", later("task", "list_tasks"), "the tasks that are open")
+    close = part("close", later("task", "close_task"), "a task is done", named="TASK")
     close.add_argument("--note", required=True, metavar="TEXT", help="what came out")

@@ -1,13 +1,16 @@
-"""What the command line is made of: a parser that says what is wrong in one line, and the forms of its values."""
+"""What the command line is made of: a parser that says what is wrong in one line, commands of two words, and the forms
+of values."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import NoReturn
+from importlib import import_module
+from typing import NoReturn, Protocol
 
 WRONG = 2
+Run = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,6 +19,43 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(WRONG)
+
+
+class Adds(Protocol):
+    """Adds a command to the command line."""
+
+    def __call__(self, name: str, run: Run, says: str, *parents: Parser) -> Parser: ...
+
+
+class Parts:
+    """The second words of a command."""
+
+    def __init__(self, parser: Parser, metavar: str) -> None:
+        self._parts = parser.add_subparsers(dest="what", required=True, metavar=metavar, parser_class=Parser)
+
+    def __call__(self, name: str, run: Run, says: str, *, named: str = "") -> Parser:
+        part: Parser = self._parts.add_parser(name, help=says, description=says)
+        part.add_argument("--desk", metavar="NAME|PATH", default=argparse.SUPPRESS, help="which desk")
+        part.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
+        if named:
+            part.add_argument("id", metavar=named, help="its name, as the list has it")
+        part.set_defaults(run=run)
+        return part
+
+
+def later(module: str, function: str) -> Run:
+    """A command that is imported when it is run."""
+
+    def run(options: argparse.Namespace) -> int:
+        command: Run = getattr(import_module(f"console.commands.{module}"), function)
+        return command(options)
+
+    return run
+
+
+def nothing(options: argparse.Namespace) -> int:
+    """Never run: it stands for a command that needs a second word."""
+    return 0
 
 
 def port(text: str) -> int:

@@ -4,8 +4,8 @@ Everything here may read files and take long, so it is called in a thread. What 
 with a sentence; it is never an empty answer.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from console.desk.base import Plain
 from console.desk.state import DeskState
@@ -74,6 +74,15 @@ class Column(Plain, frozen=True):
     kind: str
 
 
+class Curve(Plain, frozen=True):
+    """A number over time: one level a step, None where the step has no row. The first step begins at `first`, the last
+    one ends at `last` (UTC ns); a step's level is the mean of its rows."""
+
+    first: int
+    last: int
+    levels: tuple[float | None, ...]
+
+
 class Rows(Protocol):
     """A table of any length. Cells are as a person reads them; times in UTC to the microsecond."""
 
@@ -90,9 +99,9 @@ class Rows(Protocol):
         """Those rows one of whose cells holds each of the words, whatever their case."""
         ...
 
-    def curve(self, column: str, points: int) -> tuple[float | None, ...]:
-        """A number column over the table's first time column, in so many equal steps of time, None where a step has no
-        row. Raises Unreadable where the table has no time."""
+    def curve(self, column: str, points: int) -> Curve:
+        """A number column over the table's first time column, in so many equal steps of time. Raises Unreadable where
+        the table has no time, or no row."""
         ...
 
 
@@ -103,6 +112,10 @@ class Answer(Plain, frozen=True):
     rows: tuple[tuple[str, ...], ...]
     more: bool
     took_ms: int
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told now and then, in the thread that works: how many bytes are done, and how many there are."""
 
 
 class Case(Protocol):
@@ -132,8 +145,8 @@ class Case(Protocol):
         """A file that is no table, as text."""
         ...
 
-    def verify(self) -> tuple[Standing, tuple[Item, ...]]:
-        """Check every byte; the items then say how each of them stands."""
+    def verify(self, progress: Progress | None = None) -> tuple[Standing, tuple[Item, ...]]:
+        """Check every byte; the items then say how each of them stands. What `progress` raises ends it."""
         ...
 
 
@@ -142,12 +155,21 @@ class Shelf(Protocol):
 
     paths: tuple[str, ...]
 
-    def incidents(self) -> tuple[Summary, ...]:
-        """The latest first."""
+    def incidents(self, *, deep: bool = False) -> tuple[Summary, ...]:
+        """The latest first. `symbols` and `text` of those that no index knows are read from their evidence with `deep`,
+        which takes long where they are many; without it they are empty."""
         ...
 
     def open(self, summary: Summary) -> Case: ...
 
     def query(self, sql: str, limit: int = 1000) -> Answer:
         """One read-only statement over all incidents. Raises Unreadable with the reason."""
+        ...
+
+    def cancel(self) -> None:
+        """End the query that is running, from another thread; it then raises Unreadable. Nothing where none runs."""
+        ...
+
+    def tables(self) -> Mapping[str, tuple[Column, ...]]:
+        """What a query can read: the tables' names, and their columns."""
         ...

@@ -1,0 +1,162 @@
+"""`andon archive verify`: whether sealed evidence is what was sealed. Works with files alone, wherever they lie."""
+
+import argparse
+import contextlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.commands.output import print_json
+from console.config import ConfigError, Glance, find, glance
+from console.desk import incidents as inc
+from console.desk.archive import Unreadable
+from console.evidence.export import SUFFIX, unpacked
+from console.evidence.journal import Tail
+from console.evidence.manifest import MANIFEST
+from console.evidence.signing import SigningError, Trusted
+from console.evidence.verify import BROKEN, VERIFIED, Known, Report, known_seals, verify
+
+FOUND = 1
+SIGNER_UNKNOWN = 4
+
+
+def verify_archive(options: argparse.Namespace) -> int:
+    """Prints how each incident stands; returns 0 verified, 1 something is wrong, 4 nobody vouches for the signer.
+    Raises ConfigError where there is nothing to verify."""
+    try:
+        told = Trusted.parse(options.key) if options.key else None
+        asked = _asked(options.path, options.desk, told)
+    except SigningError as error:
+        raise ConfigError(str(error)) from None
+    reports = [_report(path, asked) for path in asked.paths]
+    words = {report.word for report in reports}
+    code = FOUND if BROKEN in words or asked.gone else 0 if words == {VERIFIED} else SIGNER_UNKNOWN
+    if options.json:
+        print_json(
+            {
+                "verified": not code,
+                "incidents": [_facts(r) for r in reports],
+                "missing": asked.gone,
+                "notes": asked.notes,
+            }
+        )
+    else:
+        for report in reports:
+            _print(report)
+        for line in (*asked.gone, *asked.notes):
+            print(line)
+    return code
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is verified, and against what. `own` where it lies in the desk's own archive."""
+
+    paths: list[Path]
+    own: bool
+    told: Trusted | None
+    desks: Trusted | None = None
+    known: Known | None = None
+    gone: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _asked(path: str, desk: str | None, told: Trusted | None) -> _Asked:
+    """Raises ConfigError and SigningError."""
+    seen = _desk(desk, needed=not path or bool(desk))
+    archive = seen.state / "archive" if seen else None
+    where = Path(path).expanduser()
+    if archive is not None and (not path or (inc.NUMBER.fullmatch(path) and (archive / path).is_dir())):
+        where = archive / path
+    own = archive is not None and where.resolve().is_relative_to(archive.resolve())
+    asked = _Asked(_incidents(where), own, told)
+    if seen is None:
+        return asked
+    asked.desks = Trusted.of(seen.path.parent, seen.state)
+    tail = Tail(seen.state / "journal")
+    asked.known = known_seals(tail.poll())
+    if own:
+        asked.notes = tail.missing
+    if own and where == archive:
+        here = {each.name for each in asked.paths}
+        asked.gone = [
+            f"{name}: the journal tells of {len(seals)} seals, and there is no such folder"
+            for name, seals in asked.known.items()
+            if name not in here
+        ]
+    return asked
+
+
+def _desk(desk: str | None, *, needed: bool) -> Glance | None:
+    """The desk of this machine, if there is one: evidence is verified anywhere."""
+    try:
+        return glance(find(desk))
+    except ConfigError:
+        if needed:
+            raise
+        return None
+
+
+def _incidents(where: Path) -> list[Path]:
+    """The folders and exported files that a path stands for. Raises ConfigError."""
+    if where.is_file() or (where / MANIFEST).exists() or inc.NUMBER.fullmatch(where.name):
+        if not where.exists():
+            raise ConfigError(f"{where}: there is no such incident, neither here nor in the desk's archive")
+        return [where]
+    try:
+        found = [
+            each
+            for each in sorted(where.iterdir())
+            if (each.is_dir() and (inc.NUMBER.fullmatch(each.name) or (each / MANIFEST).exists()))
+            or (each.name.endswith(SUFFIX) and each.is_file())
+        ]
+    except OSError as error:
+        raise ConfigError(f"{where}: it can not be read: {error.strerror}") from None
+    if not found:
+        raise ConfigError(f"{where}: there is no sealed incident; a folder with {MANIFEST} in it is expected")
+    return found
+
+
+def _report(path: Path, asked: _Asked) -> Report:
+    """Evidence that lies elsewhere is held against the desk's key and journal only where the desk signed it: it may be
+    another desk's."""
+    try:
+        with _opened(path) as folder:
+            trusted = asked.told or asked.desks
+            if asked.told is not None or asked.own:
+                return verify(folder, trusted, asked.known)
+            report = verify(folder)
+            if trusted is not None and {head.signer for head in report.heads} & trusted.fingerprints:
+                return verify(folder, trusted, asked.known)
+            return report
+    except Unreadable as error:
+        report = Report(path, re.sub(rf"{re.escape(SUFFIX)}$", "", path.name))
+        report.found(path.name, str(error).removeprefix(f"{path}: "))
+        return report
+
+
+def _opened(path: Path) -> contextlib.AbstractContextManager[Path]:
+    return contextlib.nullcontext(path) if path.is_dir() else unpacked(path)
+
+
+def _print(report: Report) -> None:
+    standing = report.standing
+    print(f"{report.incident or report.folder.name}  {standing.says}")
+    for line in (*standing.findings, *report.notes):
+        print(f"  {line}")
+
+
+def _facts(report: Report) -> dict[str, object]:
+    last = report.heads[-1] if report.heads else None
+    return {
+        "incident": report.incident,
+        "standing": report.word,
+        "says": report.standing.says,
+        "signer": report.signer,
+        "seals": len(report.heads),
+        "sealed_at": last.sealed_at if last else None,
+        "closed_at": last.closed_at if last else None,
+        "findings": [{"file": each.file, "line": each.line, "what": each.what} for each in report.findings],
+        "notes": report.notes,
+        "files": report.files,
+    }

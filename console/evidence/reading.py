@@ -1,0 +1,276 @@
+"""Reading what was sealed: rows of an item, the records, and the state that they fold to. With files alone.
+
+Only files that a signed head covers are read. A small file is hashed before its first row is believed; of a larger one
+the checksum of each page is held against its bytes as it is decoded. Imports PyArrow.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from console.desk.archive import Unreadable
+from console.desk.events import Record, encode
+from console.desk.state import DeskState, fold
+from console.evidence.manifest import ItemLine, Manifest, read_manifest
+from console.evidence.streams import STATE, RecordRow, told_of
+
+WHOLE_BYTES = 16 << 20
+"""A file of up to so many bytes is hashed when it is opened: a matter of milliseconds."""
+CACHE_BYTES = 64 << 20
+RECORDS = "records"
+SEAL = "seal"
+
+_MANGLED = (OSError, ValueError, pa.ArrowException)  # of a file that is not what was written, Arrow raises all of these
+
+
+class SealedFile:
+    """One Parquet file as the manifest tells of it. Raises Unreadable where it is not that file."""
+
+    def __init__(self, folder: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
+        self.path = folder / line.file
+        self.line = line
+        check_bytes(self.path, line, whole_bytes)
+        try:
+            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
+            told, rows = schema_text(self._file.schema_arrow), self._file.metadata.num_rows
+        except _MANGLED as error:
+            raise _unreadable(self.path, error) from None
+        if told != line.schema or rows != line.rows:
+            raise Unreadable(f"{self.path}: its columns or its number of rows are not those that were sealed")
+        self.schema: pa.Schema = self._file.schema_arrow
+        self.sizes: list[int] = [self._group(number).num_rows for number in range(self._file.metadata.num_row_groups)]
+        if sum(self.sizes) != rows:
+            raise Unreadable(f"{self.path}: its row groups do not add up to its {rows} rows")
+
+    def column(self, group: int, name: str) -> pa.Array:
+        """One column of one row group, its pages checked."""
+        try:
+            read = self._file.read_row_group(group, columns=[name]).column(0)
+        except _MANGLED as error:
+            raise _unreadable(self.path, error) from None
+        if len(read) != self.sizes[group]:
+            raise Unreadable(f"{self.path}: row group {group} has not the rows that it says")
+        return read.combine_chunks() if read.num_chunks != 1 else read.chunk(0)
+
+    def weight(self, name: str) -> int:
+        """How many bytes a column is, decoded, by the file's own word."""
+        at = self.schema.get_field_index(name)
+        groups = (self._group(number) for number in range(len(self.sizes)))
+        return sum(group.column(at).total_uncompressed_size for group in groups) if at >= 0 else 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _group(self, number: int) -> Any:
+        return self._file.metadata.row_group(number)
+
+
+def check_bytes(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
+    """Raises Unreadable where a file has not the size that was sealed, or, as far as it is small, not the bytes."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size != line.bytes:
+                raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
+            file.seek(0)
+            if size <= whole_bytes and hashlib.file_digest(file, "sha256").hexdigest() != line.sha256:
+                raise Unreadable(f"{path}: its bytes are not those that were sealed")
+    except OSError as error:
+        raise Unreadable(f"{path}: it was sealed, but can not be read: {error.strerror}") from None
+
+
+def schema_text(schema: pa.Schema) -> tuple[str, ...]:
+    """A schema as the manifest has it."""
+    return tuple(f"{field.name}: {field.type}" for field in schema)
+
+
+def _unreadable(path: Path, error: Exception) -> Unreadable:
+    return Unreadable(f"{path}: it is damaged, or not what was written: {' '.join(str(error).split())}")
+
+
+class Group(NamedTuple):
+    """A row group in its place: `rows` of them, from `first` on."""
+
+    file: int
+    number: int
+    first: int
+    rows: int
+
+
+class Table:
+    """The rows of an item, over all seals that added to it, in their order. A row group's column is decoded when it is
+    asked for; the latest ones asked for are kept, up to CACHE_BYTES. Thread-safe.
+
+    Where several seals added to it, a column `seal` says which. What a file does not have of the columns is null.
+    """
+
+    def __init__(self, folder: Path, lines: Sequence[ItemLine], whole_bytes: int = WHOLE_BYTES) -> None:
+        self.files = [SealedFile(folder, line, whole_bytes) for line in lines]
+        self._folder = folder
+        self.schema = _one_schema(folder, self.files)
+        self.groups = tuple(_groups(self.files))
+        self.count = sum(group.rows for group in self.groups)
+        self._decoded: OrderedDict[tuple[int, str], pa.Array] = OrderedDict()
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def column(self, group: int, name: str) -> pa.Array:
+        """A column of one of the `groups`. Raises Unreadable."""
+        with self._lock:
+            key = (group, name)
+            known = self._decoded.get(key)
+            if known is not None:
+                self._decoded.move_to_end(key)
+                return known
+            values = self._read(self.groups[group], name)
+            self._decoded[key] = values
+            self._held += values.nbytes
+            while self._held > CACHE_BYTES and len(self._decoded) > 1:
+                _, oldest = self._decoded.popitem(last=False)
+                self._held -= oldest.nbytes
+            return values
+
+    def weight(self, name: str) -> int:
+        """How many bytes a column is, decoded."""
+        return sum(file.weight(name) for file in self.files)
+
+    def close(self) -> None:
+        for file in self.files:
+            file.close()
+
+    def _read(self, group: Group, name: str) -> pa.Array:
+        file = self.files[group.file]
+        kind = self.schema.field(name).type
+        if name == SEAL and name not in file.schema.names:
+            return pa.repeat(pa.scalar(file.line.seal, kind), group.rows)
+        if name not in file.schema.names:
+            return pa.nulls(group.count, kind)
+        values = file.column(group.number, name)
+        return values if values.type == kind else values.cast(kind)
+
+
+def _one_schema(folder: Path, files: Sequence[SealedFile]) -> pa.Schema:
+    try:
+        schema = pa.unify_schemas([file.schema for file in files], promote_options="permissive")
+    except pa.ArrowException as error:
+        names = " and ".join(file.line.file for file in files)
+        raise Unreadable(f"{folder}: {names} are no rows of one table: {error}") from None
+    if len(files) > 1 and SEAL not in schema.names:
+        schema = schema.append(pa.field(SEAL, pa.int32()))
+    return schema
+
+
+def _groups(files: Sequence[SealedFile]) -> Iterator[Group]:
+    first = 0
+    for number, file in enumerate(files):
+        for group, count in enumerate(file.sizes):
+            if count:
+                yield Group(number, group, first, count)
+            first += count
+
+
+def open_table(folder: Path, item: str, manifest: Manifest | None = None, whole_bytes: int = WHOLE_BYTES) -> Table:
+    """The table of an item of an incident. Raises Unreadable, also where it has no such table."""
+    manifest = manifest or read_manifest(folder)
+    lines = [line for line in manifest.items if line.item == item and line.rows is not None]
+    if not lines:
+        known = sorted({line.item for line in manifest.items if line.rows is not None})
+        raise Unreadable(f"{folder}: no table {item!r} was sealed; there are {', '.join(known) or 'none'}")
+    return Table(folder, lines, whole_bytes)
+
+
+# --- the records ----------------------------------------------------------------------------------------------------
+
+
+def records(folder: Path) -> Iterator[Record | DeskState]:
+    """What the desk did and saw, in its order; a keyframe is the whole state at its place. Raises Unreadable."""
+    table = open_table(folder, RECORDS)
+    try:
+        for group in range(len(table.groups)):
+            for row in _rows(table, group):
+                yield _told(folder, row)
+    finally:
+        table.close()
+
+
+def durable(folder: Path, manifest: Manifest | None = None, kinds: Sequence[str] = ()) -> Iterator[Record]:
+    """Those of the records that are in a journal, each once; of these `kinds` alone where some are named."""
+    table = open_table(folder, RECORDS, manifest)
+    seen: set[tuple[str, int]] = set()
+    try:
+        for group in range(len(table.groups)):
+            kept = pc.greater(table.column(group, "seq"), 0)
+            if kinds:
+                kept = pc.and_(kept, pc.is_in(table.column(group, "kind"), pa.array(kinds, pa.string())))
+            for row in _rows(table, group, kept):
+                if (row.writer, row.seq) not in seen:
+                    seen.add((row.writer, row.seq))
+                    record = _told(folder, row)
+                    if isinstance(record, Record):
+                        yield record
+    finally:
+        table.close()
+
+
+def state_of(folder: Path, manifest: Manifest | None = None) -> DeskState:
+    """The desk as it was at the last seal: the last keyframe and what came after it, compared with the hash in the
+    signed head. Raises Unreadable."""
+    manifest = manifest or read_manifest(folder)
+    table = open_table(folder, RECORDS, manifest)
+    try:
+        state = _folded(folder, table, manifest.last.records)
+    finally:
+        table.close()
+    if hashlib.sha256(encode(state)).hexdigest() != manifest.last.fold:
+        raise Unreadable(f"{folder}: its records do not fold to the state that was sealed (seal {manifest.last.seal})")
+    return state
+
+
+def _folded(folder: Path, table: Table, until: int) -> DeskState:
+    """The state after the record numbered `until`."""
+    first, keyframe = _last_keyframe(folder, table, until)
+    state = DeskState()
+    for group in range(first, len(table.groups)):
+        numbers = table.column(group, "pos")
+        for row in _rows(table, group, pc.and_(pc.greater_equal(numbers, keyframe), pc.less_equal(numbers, until))):
+            told = _told(folder, row)
+            state = fold(state, told) if isinstance(told, Record) else told
+    return state
+
+
+def _last_keyframe(folder: Path, table: Table, until: int) -> tuple[int, int]:
+    """The row group that holds it, and its number. Raises Unreadable where there is none."""
+    for group in reversed(range(len(table.groups))):
+        numbers = table.column(group, "pos").filter(pc.equal(table.column(group, "kind"), STATE))
+        latest = pc.max(numbers.filter(pc.less_equal(numbers, until))).as_py()
+        if latest is not None:
+            return group, latest
+    raise Unreadable(f"{folder}: no keyframe is among its records, so nobody can tell the desk's state from them")
+
+
+def _rows(table: Table, group: int, kept: pa.Array | None = None) -> Iterator[RecordRow]:
+    """The rows of a row group; where `kept` is given, those it is true of."""
+    if kept is not None and not pc.any(kept).as_py():
+        return
+    columns = [table.column(group, name) for name in RecordRow._fields]
+    if kept is not None:
+        columns = [column.filter(kept) for column in columns]
+    lists = [
+        (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist() for column in columns
+    ]
+    yield from map(RecordRow._make, zip(*lists, strict=True))
+
+
+def _told(folder: Path, row: RecordRow) -> Record | DeskState:
+    try:
+        return told_of(row)
+    except msgspec.MsgspecError as error:
+        raise Unreadable(f"{folder}: this version can not read record {row.pos} ({row.kind}): {error}") from None
