@@ -6,7 +6,7 @@ complete. Every request has an explicit timeout. Nothing repeats a request by it
 *reducing* write (cancel, cancel-all, suspend) may be repeated and an *exposing* one (order, close) may not.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -16,6 +16,7 @@ from console.desk.adjust import Correction, Ledger
 from console.desk.events import Bar as Bar
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
 from console.desk.events import Quote as Quote
+from console.desk.exchange import HttpExchange
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -130,7 +131,8 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach a venue, ready to be used and never to be shown. `secret` is kept out of every repr."""
+    """How to reach a venue, ready to be used and never to be shown. `secret` is kept out of every repr. `tap` is told
+    every HTTP exchange with the venue, once it is over; it returns at once and never raises."""
 
     name: str
     base_url: str
@@ -138,6 +140,7 @@ class Connection:
     key_id: str = field(repr=False)
     secret: str = field(repr=False)
     timeout: float = 5.0
+    tap: Callable[[HttpExchange], None] | None = field(default=None, repr=False, compare=False)
 
 
 class Venue(Protocol):

@@ -117,6 +117,14 @@ def load(path: Path) -> DeskConfig:
         raise ConfigError(str(error)) from None
 
 
+def limits_of(data: bytes, path: Path) -> Limits:
+    """What the limits of a desk.yaml say, whatever else is wrong with it. Raises ConfigError."""
+    try:
+        return _limits(table(data, path).table("limits"))
+    except YamlError as error:
+        raise ConfigError(str(error)) from None
+
+
 def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
     top.only("desk", "mode", "state", "venues", "strategies", "limits", "triggers", "cord", "http")
     name = _name(top, "desk")

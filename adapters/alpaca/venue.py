@@ -70,8 +70,8 @@ class AlpacaVenue:
         self._connection = connection
         headers = {"APCA-API-KEY-ID": connection.key_id, "APCA-API-SECRET-KEY": connection.secret}
         secrets = (connection.secret, connection.key_id)
-        self._trading = Wire(connection.base_url, headers, connection.timeout, secrets)
-        self._market = Wire(connection.data_url, headers, connection.timeout, secrets)
+        self._trading = Wire(connection.base_url, headers, connection.timeout, secrets, connection.tap)
+        self._market = Wire(connection.data_url, headers, connection.timeout, secrets, connection.tap)
         self._client_ids: dict[str, str] = {}
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ Reads return complete lists or raise `Unread`; there is no shorter list that mea
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,10 @@ from console.cord.plan import VenuePlan
 
 PAGES = 400
 ALREADY_COME = 0.05
+
+Tap = Callable[[str, bytes, Answer | HttpError, float], object]
+"""Is told what came of each request once that is known: the venue's name, the request as it was sent, keys and all, the
+answer or why there is none, seconds. It returns at once and never raises."""
 
 
 class Unread(Exception):
@@ -81,8 +85,9 @@ class Row:
 class FormHand:
     """The cord's hand at one venue. One thread at a time; of no use before `read_keys`."""
 
-    def __init__(self, venue: VenuePlan) -> None:
+    def __init__(self, venue: VenuePlan, tap: Tap | None = None) -> None:
         self.venue = venue
+        self._tap = tap
         self.name = venue.name
         self.cancel_all_bytes = b""
         self.has_keys = False
@@ -167,12 +172,7 @@ class FormHand:
 
     def receive_bulk(self, wire: Wire, deadline: float) -> Outcome:
         """What became of `cancel_all_bytes` that were sent on `wire` before."""
-        try:
-            return self.bulk_outcome(wire.receive(deadline))
-        except HttpError as error:
-            return self.bulk_outcome(error)
-        finally:
-            wire.close()
+        return self.bulk_outcome(self._receive(wire, deadline))
 
     # --- reads -------------------------------------------------------------------------------------------------------
 
@@ -270,6 +270,10 @@ class FormHand:
         self.close()
         try:
             self._reading = self.connect()
+        except NotSent as error:
+            self._tell(request, error)
+            raise Unread(str(error)) from None
+        try:
             return self._ask(self._reading, request, deadline)
         except HttpError as error:
             raise Unread(str(error)) from None
@@ -277,10 +281,13 @@ class FormHand:
     def _ask(self, wire: Wire, request: bytes, deadline: float) -> Answer:
         try:
             wire.send(request, deadline)
-            return wire.receive(deadline)
-        except HttpError:
+            answer = wire.receive(deadline)
+        except HttpError as error:
+            self._tell(request, error, wire)
             self.close()
             raise
+        self._tell(request, answer, wire)
+        return answer
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -308,19 +315,27 @@ class FormHand:
             wire = self.connect()
             wire.send(request, time.monotonic() + self.venue.timeout)
         except NotSent as error:
+            self._tell(request, error)
             return error
         return wire
 
-    @staticmethod
-    def _receive(sent: Wire | NotSent, deadline: float) -> Answer | HttpError:
+    def _receive(self, sent: Wire | NotSent, deadline: float) -> Answer | HttpError:
         if isinstance(sent, NotSent):
             return sent
+        answer: Answer | HttpError
         try:
-            return sent.receive(deadline)
+            answer = sent.receive(deadline)
         except HttpError as error:
-            return error
+            answer = error
         finally:
             sent.close()
+        self._tell(sent.request, answer, sent)
+        return answer
+
+    def _tell(self, request: bytes, answer: Answer | HttpError, wire: Wire | None = None) -> None:
+        if self._tap is not None:
+            seconds = answer.took if isinstance(answer, Answer) else wire.waited if wire else 0.0
+            self._tap(self.name, request, answer, seconds)
 
 
 def _outcome(answer: Answer | HttpError) -> Outcome:

@@ -1,4 +1,4 @@
-"""One incident as one file, `.tar.zst`: what its heads cover, and nothing else. The same evidence gives the same bytes."""
+"""One incident as one file, `.tar.zst`: what its heads cover. The same evidence gives the same bytes."""
 
 import contextlib
 import io

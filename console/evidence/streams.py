@@ -42,6 +42,7 @@ EXCHANGES: Columns = {
     "status": "whole",
     "headers": "text",
     "body": "text",
+    "body_sha256": "text",
     "took_ms": "real",
     "error": "text",
 }
@@ -73,7 +74,7 @@ class TelemetryRow(NamedTuple):
 
 
 class ExchangeRow(NamedTuple):
-    """`headers` is a JSON object."""
+    """`headers` is a JSON object; a `body` that is empty beside a hash is that of the last row with this hash."""
 
     ts: int
     venue: str
@@ -82,6 +83,7 @@ class ExchangeRow(NamedTuple):
     status: int
     headers: str
     body: str
+    body_sha256: str
     took_ms: float
     error: str
 
