@@ -1,7 +1,8 @@
 """An archive and the same events as lines of JSON, made once and kept: `python -m tests.benchmarks.archive_maker`.
 
-ANDON_BENCH_EVENTS (10,000,000) in ANDON_BENCH_INCIDENTS (2,000), sealed three times each by the real code, in a folder of the
-user's temporary directory; anew where the code that makes or seals them has changed. Every processor takes its share.
+ANDON_BENCH_EVENTS (10,000,000) in ANDON_BENCH_INCIDENTS (2,000), sealed three times each by the real code, in a folder
+of the user's temporary directory; anew where the code that makes or seals them has changed. Every processor takes its
+share.
 """
 
 import hashlib
@@ -78,7 +79,8 @@ def made(events: int = 0, incidents: int = 0) -> Made:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     result = _make(folder, events, incidents)
-    told.write_text(json.dumps({**{name: value for name, value in result._asdict().items() if name != "folder"}, "key": key}))
+    facts = {name: value for name, value in result._asdict().items() if name != "folder"}
+    told.write_text(json.dumps({**facts, "key": key}))
     return result
 
 

@@ -89,7 +89,7 @@ class Desk:
         self.orders: dict[str, dict[str, ev.Order]] = {venue: {} for venue in OPENING}
         self.counts = dict.fromkeys(STRATEGIES, 20)
         self.fills = dict.fromkeys(STRATEGIES, 12)
-        self.equity = {venue: 100_000_000 for venue in OPENING}
+        self.equity = dict.fromkeys(OPENING, 100_000_000)
         self.trading = True
         for venue, prices in self.prices.items():
             for symbol in prices:
@@ -363,7 +363,9 @@ def before() -> DeskState:
     )
     events: list[AnyEvent] = [described, ev.GuardStarted("0.1.0", 4711, recovered=0)]
     events.append(ev.GateChanged(GateState.OPEN, Decimal(1), "started"))
-    events += [ev.VenueChanged(venue, True) for venue in OPENING] + [ev.SessionChanged(venue, True) for venue in OPENING]
+    events += [ev.VenueChanged(venue, True) for venue in OPENING] + [
+        ev.SessionChanged(venue, True) for venue in OPENING
+    ]
     events += [ev.StrategyChanged(name, "up", f"model {MODELS[name][:8]}…") for name in STRATEGIES]
     for hour in range(30):
         monitor = MONITORS[hour % len(MONITORS)].id

@@ -1,41 +1,21 @@
 """What is sealed of a made-up incident: the slices of its records, the tables derived of them, what a capture reads."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import pyarrow as pa
 
 from console.desk import chain
 from console.desk import events as ev
 from console.desk.events import Record
 from console.desk.state import DeskState
-from console.evidence.columns import Columns, schema
+from console.evidence.batches import batches
+from console.evidence.columns import schema
+from console.evidence.derived import DERIVED
 from console.evidence.items import TABLES
 from console.evidence.seal import BytesPart, Part, TablePart
-from console.evidence.streams import STATE
+from console.evidence.streams import STATE, RecordRow, row_of
 
 Row = dict[str, Any]
-
-
-class Table:
-    """The rows of an item, a list a column."""
-
-    def __init__(self, item: str) -> None:
-        self.item = item
-        self.columns: Columns = TABLES[item]
-        self._values: dict[str, list[Any]] = {name: [] for name in self.columns}
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        for name, values in self._values.items():
-            values.append(row.get(name))
-
-    def take(self) -> Iterator[pa.RecordBatch]:
-        """The rows since the last time."""
-        form = schema(self.columns)
-        arrays = [pa.array(values, field.type) for values, field in zip(self._values.values(), form, strict=True)]
-        self._values = {name: [] for name in self.columns}
-        yield pa.RecordBatch.from_arrays(arrays, schema=form)
 
 
 class Slices:
@@ -44,74 +24,46 @@ class Slices:
     def __init__(self, head: str) -> None:
         self.head = self.before = head
         self.pos = 0
-        self.tables: dict[str, Table] = {}
-        self._orders: dict[str, dict[str, ev.Order]] = {}
+        self._rows: dict[str, list[Sequence[Any]]] = {"records": [], "journal": []}
+        self._told: dict[str, list[tuple[Record, Any]]] = {each.kind: [] for each in DERIVED.values()}
 
     def add(self, record: Record, line: bytes) -> bytes:
-        """Takes a record and `encode(record)`; gives its line in the journal's form, which samples have here as well."""
-        kind = ev.kind_of(record.event)
-        opening = line.index(b'"event":') + len(b'"event":')
-        data = line[opening : line.index(b'},"seq":') + 1] if record.seq else line[opening:-1]
-        self._record(record.ts, record.seq, kind, record.actor, record.incident, data)
-        for item, row in derived(record, self._orders):
-            self._add(item, row)
-        told: Row = {"seq": record.seq, "ts": record.ts, "writer": "guard", "kind": kind, "actor": record.actor}
+        """Takes a record and `encode(record)`; gives its line in the journal's form, in which samples are here too."""
+        row = row_of(line, self.pos + 1)
+        self.pos += 1
+        self._rows["records"].append(row)
+        if row.kind in self._told:
+            self._told[row.kind].append((record, record.event))
         plain = ev.data_of(record.event)
-        raw, digest = chain.seal_raw(**told, data=plain, prev=self.head, incident=record.incident)
+        told = (row.seq, row.ts, row.writer, row.kind, row.actor, row.incident)
+        raw, digest = chain.seal_raw(
+            seq=row.seq,
+            ts=row.ts,
+            writer=row.writer,
+            kind=row.kind,
+            actor=row.actor,
+            incident=row.incident,
+            data=plain,
+            prev=self.head,
+        )
         if record.seq:
             self.head = digest
-            self._add("journal", {**told, "incident": record.incident, "data": plain.decode()})
+            self._rows["journal"].append((*told, plain.decode()))
         return raw
 
     def keyframe(self, ts: int, state: bytes) -> None:
-        self._record(ts, 0, STATE, "", None, state)
+        self.pos += 1
+        self._rows["records"].append(RecordRow(self.pos, ts, "guard", 0, STATE, "", None, state.decode()))
 
     def parts(self, now: int) -> Iterator[Part]:
-        """Every table that has rows."""
-        for item, table in self.tables.items():
-            extra = {"prev": {"guard": self.before}} if item == "journal" else {}
-            yield _table(table, now, "recorder", extra)
-        self.before, self.tables = self.head, {}
-
-    def _record(self, ts: int, seq: int, kind: str, actor: str, incident: str | None, data: bytes) -> None:
-        self.pos += 1
-        row: Row = {"pos": self.pos, "ts": ts, "writer": "guard", "seq": seq, "kind": kind, "actor": actor}
-        self._add("records", {**row, "incident": incident, "data": data.decode()})
-
-    def _add(self, item: str, row: Row) -> None:
-        if item not in self.tables:
-            self.tables[item] = Table(item)
-        self.tables[item].add(row)
-
-
-def derived(record: Record, orders: dict[str, dict[str, ev.Order]]) -> Iterator[tuple[str, Row]]:
-    """The rows for reading and plotting that a record makes."""
-    event, ts = record.event, record.ts
-    match event:
-        case ev.Heartbeat():
-            yield "heartbeats", {**_fields(event), "ts": ts}
-        case ev.MonitorSampled():
-            yield "monitors", {**_fields(event), "ts": ts}
-        case ev.QuotesRead():
-            for quote in event.quotes:
-                yield "quotes", {**_fields(quote), "ts": ts, "venue": event.venue}
-        case ev.BarsRead():
-            for bar in event.latest:
-                yield "bars", {**_fields(bar), "ts": ts, "venue": event.venue}
-        case ev.Filled():
-            yield "fills", {**_fields(event), "ts": ts}
-        case ev.GateChanged():
-            yield "gate", {**_fields(event), "ts": ts, "writer": record.writer, "scopes": "{}"}
-        case ev.OrdersRead():
-            was, now = orders.get(event.venue, {}), {order.id: order for order in event.orders}
-            for name, order in now.items():
-                if was.get(name) != order:
-                    change = "changed" if name in was else "new"
-                    yield "orders_history", {**_fields(order), "ts": ts, "venue": event.venue, "change": change}
-            for name, order in was.items():
-                if name not in now:
-                    yield "orders_history", {**_fields(order), "ts": ts, "venue": event.venue, "change": "gone"}
-            orders[event.venue] = now
+        job, records = f"{now}", self._rows["records"]
+        yield _table("records", records, now, "recorder", first=records[0][0], last=self.pos, job=job)
+        yield _table("journal", self._rows["journal"], now, "journal", prev={"guard": self.before}, job=job)
+        for item, made in DERIVED.items():
+            yield _table(item, list(made.rows(self._told[made.kind])), now, "records")
+        self.before = self.head
+        for rows in (*self._rows.values(), *self._told.values()):
+            rows.clear()
 
 
 def captured(state: DeskState, now: int, pictures: Mapping[str, bytes]) -> Iterator[Part]:
@@ -119,7 +71,9 @@ def captured(state: DeskState, now: int, pictures: Mapping[str, bytes]) -> Itera
     rows: dict[str, list[Row]] = {item: [] for item in ("positions", "orders", "account", "settings", "limits")}
     rows |= {"models": [], "config": []}
     for name, venue in state.venues.items():
-        rows["positions"] += ({**_fields(each), "side": "broker", "venue": name, "as_of": now} for each in venue.positions)
+        rows["positions"] += (
+            {**_fields(each), "side": "broker", "venue": name, "as_of": now} for each in venue.positions
+        )
         rows["orders"] += ({**_fields(each), "venue": name, "as_of": now} for each in venue.orders)
         account = {"equity": venue.equity, "day_pct": venue.day_pct, "drawdown_pct": venue.drawdown_pct}
         rows["account"].append({**account, "venue": name, "blocked": False, "as_of": now})
@@ -135,11 +89,8 @@ def captured(state: DeskState, now: int, pictures: Mapping[str, bytes]) -> Itera
     both = {"live": CONFIG, "committed": CONFIG, "live_sha256": digest, "committed_sha256": digest}
     rows["config"].append({**both, "file": "desk.yaml", "differs": False})
     for item, told_rows in rows.items():
-        table = Table(item)
-        for row in told_rows:
-            table.add(row)
-        if told_rows:
-            yield _table(table, now, "guard", {})
+        wanted = TABLES[item]
+        yield _table(item, [[row.get(name) for name in wanted] for row in told_rows], now, "guard")
     for file, data in pictures.items():
         yield BytesPart(item="screen", file=file, data=data, captured_at=now, by="guard", source="console")
 
@@ -148,12 +99,14 @@ def _fields(value: Any) -> Row:
     return {name: getattr(value, name) for name in value.__struct_fields__}
 
 
-def _table(table: Table, now: int, source: str, extra: Row) -> TablePart:
-    batches: Iterable[pa.RecordBatch] = table.take()
+def _table(item: str, rows: Sequence[Sequence[Any]], now: int, source: str, **extra: Any) -> TablePart:
+    def refuse(why: str) -> None:
+        raise ValueError(why)
+
     return TablePart(
-        item=table.item,
-        schema=schema(table.columns),
-        batches=batches,
+        item=item,
+        schema=schema(TABLES[item]),
+        batches=list(batches(TABLES[item], rows, refuse)),
         captured_at=now,
         by="guard",
         source=source,
@@ -163,5 +116,5 @@ def _table(table: Table, now: int, source: str, extra: Row) -> TablePart:
 
 
 SETTINGS = {"threshold": "0.0125", "lookback": "60", "max_position": "400", "horizon_bars": "5", "half_life": "32"}
-LIMITS = {"day_loss_pct": 3, "drawdown_pct": 6, "orders_per_minute": 240, "bar_age": 2, "heartbeat_ms": 500}
+LIMITS = {"day_loss_pct": "3", "drawdown_pct": "6", "orders_per_minute": "240", "bar_age": "2"}
 CONFIG = "\n".join(f"limit_{number}: {number * 7}  # what a desk is allowed" for number in range(40))
