@@ -29,7 +29,15 @@ class Console(Protocol):
     def ask_reason(self) -> None: ...
     def copy_script(self) -> None: ...
     def start_guard(self) -> None: ...
+    def ask_incident(self) -> None: ...
+    def ask_note(self) -> None: ...
+    def take_snapshot(self) -> None: ...
     def leave(self) -> None: ...
+    @property
+    def looks_back(self) -> bool:
+        """Whether the screen in sight shows a desk as it was, and not as it is."""
+        ...
+
     def in_room(self, what: str) -> None:
         """Do what the room in sight offers under this name."""
         ...
@@ -45,9 +53,9 @@ def _always(console: Console) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`keys` are Textual's names, `shown` what a person reads; `refuses` gives the reason why it is disabled now, or
-    nothing. A `priority` action works on every screen, above every overlay. `room` names the room it opens, `at` the
-    only room that it is for."""
+    """`keys` are Textual's names, `shown` what a person reads, and `elsewhere` the same where a room has that key for
+    itself; `refuses` gives the reason why it is disabled now, or nothing. A `priority` action works on every screen,
+    above every overlay. `room` names the room it opens, `at` the only room that it is for."""
 
     id: str
     keys: tuple[str, ...]
@@ -62,11 +70,21 @@ class Action:
     dangerous: bool = False
     priority: bool = False
     foot: bool = False
+    elsewhere: str = ""
 
 
-def _room(name: str, key: str, label: str, about: str) -> Action:
+def _room(name: str, key: str, label: str, about: str, refuses: Callable[[Console], str] | None = None) -> Action:
+    """A room of the desk's, unless it says that it needs none."""
     return Action(
-        f"room.{name}", (key,), key, label, about, "Rooms", lambda console: console.show_room(name), room=name
+        f"room.{name}",
+        (key,),
+        key,
+        label,
+        about,
+        "Rooms",
+        lambda console: console.show_room(name),
+        refuses=refuses or _no_desk,
+        room=name,
     )
 
 
@@ -100,8 +118,19 @@ def _in(room: str, name: str, key: str, shown: str, label: str, about: str) -> A
     )
 
 
+def _no_desk(console: Console) -> str:
+    return "" if console.moment.live else "no desk is attached: this console reads an archive"
+
+
+def _not_now(console: Console) -> str:
+    """Why nothing is done to the desk from what is in sight."""
+    if console.looks_back:
+        return "this is an archived desk: 1 goes to the live one" if console.moment.live else _no_desk(console)
+    return _no_desk(console)
+
+
 def _never_pulled(console: Console) -> str:
-    return "" if console.moment.state.pulls else "the cord has not been pulled"
+    return _not_now(console) or ("" if console.moment.state.pulls else "the cord has not been pulled")
 
 
 def _no_reason(console: Console) -> str:
@@ -110,6 +139,8 @@ def _no_reason(console: Console) -> str:
 
 def _nothing_to_resume(console: Console) -> str:
     moment = console.moment
+    if away := _not_now(console):
+        return away
     if moment.read_only:
         return "read-only: nothing is resumed"
     if not (moment.state.pulls or moment.state.nameless or moment.state.size < 1):
@@ -119,6 +150,8 @@ def _nothing_to_resume(console: Console) -> str:
 
 def _nothing_to_adjust(console: Console) -> str:
     moment, comparison = console.moment, console.comparison
+    if away := _not_now(console):
+        return away
     if moment.read_only:
         return "read-only: no book is changed"
     if moment.down:
@@ -137,12 +170,41 @@ def _all_proven(console: Console) -> str:
 
 
 def _guard_runs(console: Console) -> str:
+    if away := _not_now(console):
+        return away
     if console.moment.read_only:
         return "read-only: nothing is started"
     return "" if console.moment.down else "the guard is running"
 
 
+def _no_evidence(console: Console) -> str:
+    """Why nothing is captured, opened or written down now."""
+    if away := _not_now(console):
+        return away
+    if console.moment.read_only:
+        return "read-only: nothing is kept"
+    return "only a guard keeps evidence: g starts one" if console.moment.down else ""
+
+
+def _no_new_incident(console: Console) -> str:
+    known = console.moment.state.logbook.open_incident
+    return _no_evidence(console) or (f"{known.id} is open: m writes into it, e captures" if known else "")
+
+
+def _no_open_incident(console: Console) -> str:
+    known = console.moment.state.logbook.open_incident
+    return _no_evidence(console) or ("" if known else "no incident is open: i opens one")
+
+
+def _no_note(console: Console) -> str:
+    """A note needs no guard: it is kept in a journal of the user's own."""
+    away = _not_now(console) or ("read-only: nothing is written" if console.moment.read_only else "")
+    return away or ("" if console.moment.state.logbook.open_incident else "no incident is open: i opens one")
+
+
 def _no_cord(console: Console) -> str:
+    if not console.moment.live:
+        return "there is nothing to pull: no desk is attached to this console"
     return "READ-ONLY: this console pulls nothing; use another one, or andon kill" if console.moment.read_only else ""
 
 
@@ -151,9 +213,9 @@ ACTIONS: tuple[Action, ...] = (
     _room("book", "2", "Book", "The strategies’ books beside what the brokers report"),
     _later("incidents", "3", "Incidents", "Numbered incidents and their clocks"),
     _room("recovery", "4", "Recovery", "From a symptom, by yes and no, to what to do"),
-    _room("runbooks", "5", "Runbooks", "Everything written down; procedures, step by step"),
+    _room("runbooks", "5", "Runbooks", "Everything written down; procedures, step by step", _always),
     _room("cadence", "6", "Cadence", "What is due before launch, daily, weekly and later"),
-    _later("archive", "7", "Archive", "Sealed evidence of past incidents"),
+    _room("archive", "7", "Archive", "Sealed evidence of past incidents", _always),
     Action(
         "cord",
         ("K", "shift+k", "f10"),
@@ -169,13 +231,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "verdict",
-        ("v",),
+        ("v", "V", "shift+v"),
         "v",
         "Verdict",
         "What the venues have proven about the last pull",
         "Cord",
         lambda console: console.show_room("verdict"),
         refuses=_never_pulled,
+        elsewhere="V",
     ),
     Action(
         "reason",
@@ -226,6 +289,37 @@ ACTIONS: tuple[Action, ...] = (
         "Cord",
         lambda console: console.start_guard(),
         refuses=_guard_runs,
+    ),
+    Action(
+        "incident",
+        ("i",),
+        "i",
+        "Incident",
+        "Open one: evidence is captured and sealed from here on",
+        "Evidence",
+        lambda console: console.ask_incident(),
+        refuses=_no_new_incident,
+    ),
+    Action(
+        "note",
+        ("m",),
+        "m",
+        "Note",
+        "Write a sentence into the open incident",
+        "Evidence",
+        lambda console: console.ask_note(),
+        refuses=_no_note,
+    ),
+    Action(
+        "snapshot",
+        ("e", "E", "shift+e"),
+        "e",
+        "Evidence",
+        "Capture and seal the whole desk as it is at this moment",
+        "Evidence",
+        lambda console: console.take_snapshot(),
+        refuses=_no_open_incident,
+        elsewhere="E",
     ),
     Action(
         "filter",
@@ -281,7 +375,24 @@ ACTIONS: tuple[Action, ...] = (
     _in("cadence", "attest", "enter", "Enter", "attest", "Passed or failed, with a note and the evidence"),
     _in("cadence", "waive", "w", "w", "waive", "Let it pass this once, with the reason"),
     _in("cadence", "read", "o", "o", "read", "Open what the gate refers to"),
+    _in("archive", "open", "enter", "Enter", "open", "An incident, an item of it, a row whole"),
+    _in("archive", "verify", "v", "v", "verify", "Check every byte against the signed manifest"),
+    _in("archive", "desk", "d", "d", "desk then", "The Desk as it was at the last seal"),
+    _in("archive", "book", "b", "b", "book then", "The Book as it was at the last seal"),
+    _in("archive", "sort", "s", "s", "sort", "By the column under the cursor: up, down, not at all"),
+    _in("archive", "plot", "p", "p", "plot", "The numbers under the cursor over time"),
+    _in("archive", "query", "colon", ":", "SQL", "One statement over all incidents"),
+    _in("archive", "export", "x", "x", "export", "The whole incident as one file to take along"),
+    _in("archive", "leave", "escape", "Esc", "back", "Ends what is going on; else back to where you came from"),
 )
+
+
+def key_at(action: Action, room: str) -> str:
+    """The key to press for it in a room, as a person reads it: where a room has a small letter for itself, the capital
+    does what the letter does in every other room."""
+    taken = action.at != room and any(other.at == room and action.keys[0] in other.keys for other in ACTIONS)
+    return action.elsewhere if taken else action.shown
+
 
 BY_ID = {action.id: action for action in ACTIONS}
 

@@ -18,8 +18,10 @@ from textual.theme import Theme
 
 import themes
 from console.actions import BY_ID, bindings
+from console.archives import NoArchives
 from console.desk import adjust
-from console.desk.entries import AnyEntry
+from console.desk.archive import Archives
+from console.desk.entries import AnyEntry, IncidentNoted
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
 from console.desk.resume import Asked, Outcome
@@ -70,6 +72,12 @@ def _runbooks() -> Screen[None]:
     return RunbooksScreen()
 
 
+def _archive() -> Screen[None]:
+    from console.screens.archive import ArchiveScreen
+
+    return ArchiveScreen()
+
+
 def _cadence() -> Screen[None]:
     from console.screens.cadence import CadenceScreen
 
@@ -94,9 +102,9 @@ class CordFailed(Message):
 
 class AndonApp(App[None]):
     """`clock` is UTC ns and `monotonic` seconds; both are injected, so that a screen can be drawn at a known moment.
-    Read-only disarms everything, the cord included. `start_guard` starts one, blocking; it returns a sentence or raises
-    RuntimeError with one. `library` finds the desk's runbooks; it may read files, and is called in a thread.
-    Without it there are ours alone."""
+    Read-only disarms everything, the cord included; without a cord there is no desk to pull. `start_guard` starts one,
+    blocking; it returns a sentence or raises RuntimeError with one. `library` finds the desk's runbooks; it may read
+    files, and is called in a thread. Without it there are ours alone. `archives` are what room 7 shows."""
 
     TITLE = "Andon"
     BINDINGS = bindings()
@@ -108,16 +116,18 @@ class AndonApp(App[None]):
         "recovery": _recovery,
         "runbooks": _runbooks,
         "cadence": _cadence,
+        "archive": _archive,
     }
     DEFAULT_MODE = "desk"
 
     def __init__(
         self,
         source: Source,
-        cord: Cord,
+        cord: Cord | None,
         *,
         start_guard: Callable[[], str] | None = None,
         library: Callable[[], "Library"] | None = None,
+        archives: Archives | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         read_only: bool = False,
@@ -131,6 +141,7 @@ class AndonApp(App[None]):
         self._source = source
         self._start_guard = start_guard
         self._library = library
+        self.archives: Archives = archives or NoArchives()
         self._handbook: Handbook | None = None
         self._monotonic = monotonic
         self._feed = Feed(source, clock, read_only=read_only)
@@ -224,7 +235,8 @@ class AndonApp(App[None]):
         from console.screens.cord import CordScreen
 
         if not isinstance(self.screen, CordScreen):
-            self.push_screen(CordScreen(self.room.leaf if self.room is not None else None))
+            leaf = self.room.leaf if self.room is not None else None
+            self.push_screen(CordScreen(leaf, looked_back=self.looks_back))
 
     def open_resume(self) -> None:
         from console.screens.resume import ResumeScreen
@@ -266,6 +278,10 @@ class AndonApp(App[None]):
         """The room in sight, below whatever lies over it."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Room)), None)
 
+    @property
+    def room_name(self) -> str:
+        return self.room.ROOM if self.room is not None else ""
+
     def in_room(self, what: str) -> None:
         if self.room is not None:
             self.room.do(what)
@@ -304,6 +320,52 @@ class AndonApp(App[None]):
         if warning:
             self.notify(warning, title="On record, but", severity="warning", timeout=30)
         then()
+
+    # --- evidence ---------------------------------------------------------------------------------------------------
+
+    @property
+    def looks_back(self) -> bool:
+        from console.screens.past import PastRoom
+
+        return isinstance(self.room, PastRoom)
+
+    def ask_incident(self) -> None:
+        if self.room is not None:
+            self.read_runbooks()  # they say of which class it is
+            self.room.ask_incident()
+
+    def open_incident(self, title: str, monitor: str) -> None:
+        from console.screens.views.lead import lead
+
+        found = lead(self._handbook, monitor).incident if self._handbook is not None else None
+        told = {"cls": found.id, "severity": found.severity} if found is not None else {}
+        self._tell("incident_open", "No incident was opened", title=title, **told)
+
+    def ask_note(self) -> None:
+        known = self.moment.state.logbook.open_incident
+        if self.room is not None and known is not None:
+            self.room.ask_note(known.id)
+
+    def note_incident(self, text: str) -> None:
+        known = self.moment.state.logbook.open_incident
+        if known is not None:
+            self.enter(IncidentNoted(known.id, text), lambda: self.notify(f"written into {known.id}"))
+
+    def take_snapshot(self) -> None:
+        self.notify("Capturing the desk …")
+        self._tell("snapshot", "Nothing was captured")
+
+    @work
+    async def _tell(self, command: str, failed: str, **arguments: str) -> None:
+        try:
+            answer = await self._source.command(command, **arguments)
+        except RuntimeError as refused:
+            wrote = f"\nYou wrote: {arguments['title']}" if "title" in arguments else ""
+            self.notify(f"{refused}{wrote}", title=failed, severity="error", timeout=60)
+        else:
+            self.notify(answer, timeout=20)
+
+    # --- runbooks ---------------------------------------------------------------------------------------------------
 
     def open_ref(self, ref: str) -> None:
         from console.screens.runbooks import RunbooksScreen
@@ -426,11 +488,12 @@ def run(
     *,
     start_guard: Callable[[], str],
     library: Callable[[], "Library"] | None = None,
+    archives: Archives | None = None,
     read_only: bool = False,
     mouse: bool = True,
 ) -> int:
     """The console on the desk whose state lies in `state_dir`, until its user leaves. Returns the exit code.
-    `start_guard` and `library` see AndonApp."""
+    `start_guard`, `library` and `archives` see AndonApp."""
     from console.cord.prompt import be_prompt
     from console.cord.puller import Puller
     from console.guard.client import GuardClient
@@ -443,15 +506,23 @@ def run(
         puller,
         start_guard=start_guard,
         library=library,
+        archives=archives,
         read_only=read_only,
         theme=os.environ.get("ANDON_THEME", themes.DEFAULT),
     )
     puller.start()
+    try:
+        return screened(app, mouse=mouse)
+    finally:
+        puller.stop()
+
+
+def screened(app: AndonApp, *, mouse: bool) -> int:
+    """Run until its user leaves, or a signal asks it to. Returns the exit code."""
     before = {number: signal.signal(number, app.end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         app.run(mouse=mouse)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        puller.stop()
     return app.return_code or 0

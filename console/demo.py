@@ -5,6 +5,7 @@ import sys
 import time
 from functools import partial
 
+from console.archives import archives_of
 from console.config import ConfigError
 from console.library import library_of
 from console.processes import ChildError, ending_on_signals
@@ -65,6 +66,7 @@ def _screen(desk: SimulatedDesk) -> int:
         desk.state,
         start_guard=desk.start_guard_again,
         library=partial(library_of, desk.file),
+        archives=archives_of(desk.file, desk.state),
         read_only=False,
         mouse=True,
     )

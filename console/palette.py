@@ -6,12 +6,14 @@ from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from console.actions import ACTIONS, Console
+from console.actions import ACTIONS, Console, key_at
 
 
 class PaletteConsole(Console, Protocol):
     @property
     def theme_names(self) -> tuple[str, ...]: ...
+    @property
+    def room_name(self) -> str: ...
     def use_theme(self, name: str) -> None: ...
     def act(self, name: str) -> None: ...
 
@@ -25,7 +27,11 @@ class Registry(Provider):
             if action.id != "palette":
                 refusal = action.refuses(console)
                 help_text = f"not now: {refusal}" if refusal else action.help
-                yield f"{action.label}  ({action.shown})", help_text, partial(console.act, action.id)
+                yield (
+                    f"{action.label}  ({key_at(action, console.room_name)})",
+                    help_text,
+                    partial(console.act, action.id),
+                )
         for name in console.theme_names:
             yield f"Theme: {name}", "Change the colours", partial(console.use_theme, name)
 

@@ -13,10 +13,18 @@ Line: TypeAlias = tuple[Span, ...]
 
 TONES = (
     "dim", "title", "good", "warn", "bad", "cord", "stale", "unknown", "cut", "key", "off",
-    "band-good", "band-warn", "band-bad", "band-unknown", "band-calm", "band-cut",
+    "band-good", "band-warn", "band-bad", "band-unknown", "band-calm", "band-cut", "band-stale",
 )  # fmt: skip
 
 BLANK: Line = ()
+
+_UNSEEN = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_UNSEEN |= dict.fromkeys((*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
+
+
+def plain(text: str) -> str:
+    """The text with a picture in place of every character that would steer a terminal, or turn the text around."""
+    return text if text.isascii() and text.isprintable() else text.translate(_UNSEEN)
 
 
 def line(*parts: "str | Span | Line") -> Line:

@@ -5,11 +5,12 @@ from textual.cache import LRUCache
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from widgets.line import TONES, Line, fit
+from widgets.line import TONES, Line, fit, plain
 
 
 class Painted(ScrollView, can_focus=False):
-    """Paints lines; tones are component classes, so that a theme can change them all at once."""
+    """Paints lines; tones are component classes, so that a theme can change them all at once. Nothing in a line can
+    steer the terminal, whatever file it was read from."""
 
     COMPONENT_CLASSES = {f"tone--{tone}" for tone in TONES} | {"tone--cursor"}
 
@@ -34,6 +35,7 @@ class Painted(ScrollView, can_focus=False):
         & > .tone--band-unknown { color: $unknown; text-style: bold reverse; }
         & > .tone--band-calm { color: $primary; text-style: bold reverse; }
         & > .tone--band-cut { color: $cut; text-style: bold reverse; }
+        & > .tone--band-stale { color: $stale; text-style: bold reverse; }
         & > .tone--cursor { text-style: reverse; }
     }
     """
@@ -68,7 +70,7 @@ class Painted(ScrollView, can_focus=False):
             strip = Strip(
                 [
                     Segment(text, base + self.get_component_rich_style(f"tone--{tone}", partial=True) if tone else base)
-                    for text, tone in fit(of, width)
+                    for text, tone in fit(tuple((plain(text), tone) for text, tone in of), width)
                 ],
                 width,
             ).simplify()

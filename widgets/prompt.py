@@ -57,10 +57,11 @@ class Prompt(Horizontal):
         yield Label(self._label)
         yield Input(placeholder=self._placeholder, compact=True, select_on_focus=False)
 
-    def ask(self) -> None:
+    def ask(self, label: str = "") -> None:
+        """Open it, with another label than usual."""
         if not self.has_focus_within:
             self._before = self.screen.focused
-        self.query_one(Label).update(self._label)
+        self.query_one(Label).update(label or self._label)
         self.add_class("-asking")
         self.query_one(Input).focus()
 

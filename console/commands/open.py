@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 
+from console.archives import archives_of
 from console.config import ConfigError, find, glance
 from console.library import library_of
 from console.start_guard import start_guard
@@ -20,6 +21,7 @@ def open_console(desk: str | None, *, read_only: bool, mouse: bool) -> int:
         state,
         start_guard=partial(start_guard, file, state),
         library=partial(library_of, file),
+        archives=archives_of(file, state),
         read_only=read_only,
         mouse=mouse,
     )

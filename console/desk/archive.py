@@ -173,3 +173,18 @@ class Shelf(Protocol):
     def tables(self) -> Mapping[str, tuple[Column, ...]]:
         """What a query can read: the tables' names, and their columns."""
         ...
+
+
+class Archives(Protocol):
+    """Where a console finds archives."""
+
+    paths: tuple[str, ...]
+
+    def shelf(self) -> Shelf:
+        """Open them. Raises Unreadable."""
+        ...
+
+    def export(self, summary: Summary, to: str) -> str:
+        """Write a whole incident as one file, in the folder `to` or under that name; says where it is. Raises
+        Unreadable."""
+        ...

@@ -16,10 +16,11 @@ from console.desk.archive import Unreadable
 from console.evidence.columns import schema
 from console.evidence.items import JOURNAL
 from console.evidence.manifest import HeadLine, ItemLine, JournalHead, Manifest
-from console.evidence.reading import RECORDS, SealedFile, schema_text, state_of
+from console.evidence.reading import RECORDS, SealedFile, state_of
+from console.evidence.seal import columns
 
 _LARGEST_GROUP = 256 << 20
-_JOURNAL_COLUMNS = schema_text(schema(JOURNAL))
+_JOURNAL_COLUMNS = columns(schema(JOURNAL))
 
 
 class NotJudged(Exception):
@@ -112,15 +113,14 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
     """Whether the records up to a seal fold to the state that its head names. Raises Unreadable where they do not, and
     NotJudged where records are missing or another version sealed them, whose rules may have been others."""
     heads = tuple(each for each in manifest.heads if each.seal <= head.seal)
-    upto = Manifest((), tuple(item for item in manifest.items if item.seal <= head.seal), heads)
-    for each in heads:
-        if not any(item.item == RECORDS for item in manifest.of_seal(each.seal)):
-            raise NotJudged(f"seal {each.seal} holds no records, so nobody can fold the state of seal {head.seal}")
+    items = tuple(item for item in manifest.items if item.seal <= head.seal)
     try:
-        state_of(folder, upto)
+        state_of(folder, Manifest((), items, heads))
     except Unreadable as error:
-        if head.version == __version__:
-            raise
-        raise NotJudged(
-            f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
-        ) from None
+        gaps = {each.seal for each in heads} - {item.seal for item in items if item.item == RECORDS}
+        if gaps:
+            raise NotJudged(f"seal {min(gaps)} holds no records: seal {head.seal} can not be folded") from None
+        if head.version != __version__:
+            why = f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
+            raise NotJudged(why) from None
+        raise

@@ -36,6 +36,10 @@ _COMPOSED = "query"
 """`query('…')` and `query_table('…')` can name a table in pieces: then any may be meant."""
 
 
+class BadQuery(Unreadable):
+    """A statement that is wrong, or not let in. The message says what, and where in it."""
+
+
 class Result(NamedTuple):
     """The rows that were asked for; `more` where there were others."""
 
@@ -54,13 +58,14 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def answer(self, sql: str, limit: int) -> Answer:
-        """As a screen shows it. Raises Unreadable."""
+        """As a screen shows it. Raises BadQuery and Unreadable."""
         table, more, took_ms = self.ask(sql, limit)
         cells = [[printable(cell) for cell in cells_of(column)] for column in table.columns]
         return Answer(_columns(table.schema), tuple(zip(*cells, strict=True)), more, took_ms)
 
     def ask(self, sql: str, limit: int, seconds: float = SECONDS) -> Result:
-        """The first `limit` rows of what a statement gives. Raises Unreadable with the reason, and its place in it."""
+        """The first `limit` rows of what a statement gives. Raises BadQuery, and Unreadable where evidence is not what
+        was sealed or the statement was ended."""
         began = time.monotonic()
         with duckdb.connect(":memory:", config=_ALONE) as base:
             _only_reading(base, sql)
@@ -87,12 +92,13 @@ class Sandbox:
         timer = threading.Timer(seconds, self._end, [f"it took more than {seconds:g} s"])
         timer.start()
         try:
-            return _first(base.sql(sql), rows)
+            table = _first(base.sql(sql), rows)
+            return _lines(table) if table.column_names == _PLAN else table
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if self._ended:
                 raise Unreadable(f"no answer: {self._ended}") from None
             self._catalogue.find_damage(_mentions(sql))
-            raise Unreadable(_said(error, sql)) from None
+            raise BadQuery(_placed(base, sql) or _said(error, sql)) from None
         finally:
             timer.cancel()
             with self._lock:
@@ -133,6 +139,15 @@ def _first(asked: duckdb.DuckDBPyRelation, rows: int) -> pa.Table:
     return table
 
 
+_PLAN = ["explain_key", "explain_value"]
+
+
+def _lines(plan: pa.Table) -> pa.Table:
+    """What EXPLAIN drew, a row a line."""
+    lines = [line for text in plan.column(1).to_pylist() for line in text.splitlines()]
+    return pa.table({"plan": pa.array(lines, pa.string())})
+
+
 # --- what may be asked ----------------------------------------------------------------------------------------------
 
 
@@ -143,22 +158,34 @@ def _only_reading(base: duckdb.DuckDBPyConnection, sql: str) -> None:
         explained = _EXPLAIN.fullmatch(sql[sql.casefold().index("explain") :])
         kind = _kind(base, explained[1]) if explained else kind
     if kind == "MULTI":
-        raise Unreadable("PIVOT needs to be told its values: PIVOT … ON column IN ('a', 'b') USING …")
+        raise BadQuery("PIVOT needs to be told its values: PIVOT … ON column IN ('a', 'b') USING …")
     if kind != "SELECT":
-        raise Unreadable(f"{kind} is refused: an archive is only read, by SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
+        raise BadQuery(f"{kind} is refused: an archive is only read, by SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
 
 
 def _kind(base: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
         statements = base.extract_statements(sql)
     except duckdb.Error as error:
-        raise Unreadable(_said(error, sql)) from None
+        raise BadQuery(_said(error, sql)) from None
     if len(statements) != 1:
-        raise Unreadable(f"one statement is expected, and there are {len(statements)}")
+        raise BadQuery(f"one statement is expected, and there are {len(statements)}")
     return str(statements[0].type.name)
 
 
-def _said(error: Exception, sql: str) -> str:
+_PROBE = "EXPLAIN "
+
+
+def _placed(base: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """What DuckDB says of the statement without running it, because then it says where; empty where that is nothing."""
+    try:
+        base.execute(_PROBE + sql)
+    except duckdb.Error as error:
+        return _said(error, sql, len(_PROBE))
+    return ""
+
+
+def _said(error: Exception, sql: str, before: int = 0) -> str:
     """What went wrong in one sentence, with the place in the statement."""
     text = str(error)
     try:
@@ -169,6 +196,6 @@ def _said(error: Exception, sql: str) -> str:
     first = message.strip().split("\n")[0].rstrip(".:!")
     if position is None:
         return first
-    before = sql.encode()[: int(position)].decode("utf-8", "replace")
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    read = sql.encode()[: int(position) - before].decode("utf-8", "replace")
+    line, column = read.count("\n") + 1, len(read) - read.rfind("\n")
     return f"line {line}, column {column}: {first}"

@@ -12,7 +12,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -52,7 +52,8 @@ class LeftOut(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a head says beside what it covers; as in `manifest.HeadLine`."""
+    """What a head says beside what it covers; as in `manifest.HeadLine`. `missing` is read last: whoever makes the
+    parts may add to it meanwhile."""
 
     incident: str
     why: str
@@ -68,7 +69,7 @@ class Facts:
     journal: Mapping[str, JournalHead] = field(default_factory=dict)
     fold: str
     records: int
-    missing: tuple[str, ...] = ()
+    missing: Sequence[str] = ()
     version: str
 
 
@@ -176,7 +177,8 @@ def seal(
     folder: Path, facts: Facts, parts: Iterable[Part], signer: Signer, *, clock: Callable[[], int] = time.time_ns
 ) -> HeadLine:
     """Seal the parts as one more step of the incident in `folder`, which is made where it is missing, and return the
-    signed head. Waits while another process seals the same incident. Raises NotSealed."""
+    signed head. A part that can not be had, or does not fit on the disk, is left out, and the head says so. Waits while
+    another process seals the same incident. Raises NotSealed: also where the disk takes none of the parts."""
     try:
         _make(folder)
         with _alone(folder):
@@ -201,13 +203,16 @@ class _Sealing:
         self.seal = len(self.before.heads) + 1
         self.lines: list[bytes] = []
         self.prev = self.before.head_hash
-        self.missing = list(facts.missing)
+        self.missing: list[str] = []
+        self.refused: OSError | None = None
         self.files: set[str] = set()
 
     def done(self, parts: Iterable[Part]) -> HeadLine:
         try:
             for part in parts:
                 self._add(part)
+            if self.refused is not None and not self.lines:
+                raise self.refused
             head = self._head()
             data = b"".join(line + b"\n" for line in self.before.lines) + b"".join(self.lines)
             _sync(self.folder)  # the files have their names on disk before anything speaks of them
@@ -234,6 +239,10 @@ class _Sealing:
                 rows, schema = part.write(cast("BinaryIO", file))
         except LeftOut as why:
             self.missing.append(f"{part.item}: {why}")
+            return
+        except OSError as error:  # what is smaller may still fit
+            self.missing.append(f"{part.item}: it can not be written: {error.strerror or error}")
+            self.refused = error
             return
         self.missing += part.missing
         line = ItemLine(
@@ -276,7 +285,7 @@ class _Sealing:
             journal=dict(facts.journal),
             fold=facts.fold,
             records=facts.records,
-            missing=tuple(self.missing),
+            missing=(*facts.missing, *self.missing),
             sealed_at=self.clock(),
             by=facts.by,
             version=facts.version,

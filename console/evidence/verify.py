@@ -209,11 +209,10 @@ def _compared(folder: Path, item: ItemLine, size: int, sha256: str, held: Mappin
         return "" if size == item.bytes else f"its line says {item.bytes} bytes, and {size} were sealed"
     if sha256 in held:
         return f"it holds what was sealed as {held[sha256].file}"
+    what = "its bytes are not those that were sealed"
     if size != item.bytes:
-        return f"it has {size} bytes, and {item.bytes} were sealed"
-    if item.rows is None:
-        return "its bytes are not those that were sealed"
-    return f"its bytes are not those that were sealed; {damage(folder, item)}"
+        what = f"it has {size} bytes, and {item.bytes} were sealed"
+    return what if item.rows is None else f"{what}; {damage(folder, item)}"
 
 
 def _contents(report: Report, manifest: Manifest) -> None:

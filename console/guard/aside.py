@@ -1,6 +1,7 @@
 """What may hang (a disk, a frozen file system), awaited for so long and no longer."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -24,12 +25,13 @@ async def beside(job: Callable[[], T], seconds: float | None) -> T:
                 done.set_result(result)  # type: ignore[arg-type]  # None only where T is None
 
     def run() -> None:
+        result, failure = None, None
         try:
             result = job()
         except BaseException as error:
-            loop.call_soon_threadsafe(settle, None, error)
-        else:
-            loop.call_soon_threadsafe(settle, result, None)
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop may be over by now
+            loop.call_soon_threadsafe(settle, result, failure)
 
     threading.Thread(target=run, name="beside", daemon=True).start()
     async with asyncio.timeout(seconds):

@@ -54,14 +54,16 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         Binding("escape", "leave", "Leave", show=False),
     ]
 
-    def __init__(self, leaf: Leaf | None = None) -> None:
-        """`leaf` is the one of a tree from which the overlay was opened: it says a level, and pulls nothing."""
+    def __init__(self, leaf: Leaf | None = None, *, looked_back: bool = False) -> None:
+        """`leaf` is the one of a tree from which the overlay was opened: it says a level, and pulls nothing.
+        `looked_back` where it was opened above an archived desk: what it pulls is the live one, and it says so."""
         super().__init__()
         self._origin = "tree" if isinstance(leaf, KillSwitch) else "console"
         self._scope: Scope | None = Scope("desk")  # None while symbols are picked
         self._picked: tuple[str, ...] = ()
         self._cursor = 0
         self._note = view.advice(leaf.level) if isinstance(leaf, KillSwitch) else ""
+        self._looked_back = looked_back
         self._spares = {"keep_protective": False, "own_only": False}
 
     @property
@@ -122,8 +124,10 @@ class CordScreen(LiveScreen, ModalScreen[None]):
         refused = self._refused(chosen) if chosen else {}
         reached = blast(state, chosen or Scope("desk"), **self._spares)
         levels = view.levels(reached, refused, self._instead(state), width, armed=chosen is not None)
-        height = max(LEAST_REACH, self.size.height - FRAME - max(0, len(levels) - 2))
-        self.query_one("#title", Lines).show([view.title(moment, width)])
+        frame = FRAME + self._looked_back
+        height = max(LEAST_REACH, self.size.height - frame - max(0, len(levels) - 2))
+        live = [view.live_now(moment, width)] if self._looked_back else []
+        self.query_one("#title", Lines).show([*live, view.title(moment, width)])
         self.query_one("#scope", Lines).show(view.scope_lines(scopes(state), kind, chosen, picked, width))
         self.query_one("#reach", Lines).show(
             view.reach(moment, reached, width, height) if chosen else view.nothing_picked()

@@ -52,8 +52,14 @@ class DeskScreen(Room):
         grid = self.query_one("#monitors", Grid)
         if grid.has_focus and grid.cursor is not None:
             return grid.cursor.key
-        monitors = self.console.moment.state.monitors.values()
+        monitors = self.moment.state.monitors.values()
         return next((row.id for row in monitors if row.state == "firing"), "")
+
+    @property
+    def suspect(self) -> str:
+        """What is under the cursor, or the first that fires; only while it does."""
+        monitor = self.moment.state.monitors.get(self._monitor)
+        return monitor.id if monitor is not None and monitor.state == "firing" else ""
 
     def offers(self) -> Mapping[str, str]:
         return {"lead": "" if self._monitor else "no monitor fires; Tab goes to them, ↑ ↓ to one of them"}

@@ -20,6 +20,15 @@ class LiveScreen(Screen[None]):
     def console(self) -> Console:
         return cast("Console", self.app)
 
+    @property
+    def moment(self) -> Moment:
+        """What this screen shows: the desk as it is now, unless it says otherwise."""
+        return self.console.moment
+
+    @property
+    def comparison(self) -> Comparison:
+        return self.console.comparison
+
     def present(self, moment: Moment, comparison: Comparison) -> None:
         raise NotImplementedError
 
@@ -28,7 +37,7 @@ class LiveScreen(Screen[None]):
         if not self._ready:
             return
         try:
-            self.present(self.console.moment, self.console.comparison)
+            self.present(self.moment, self.comparison)
         except Exception as error:
             fault = f"{type(self).__name__} can not show this desk: {error!r}"
             if fault != self._fault:

@@ -8,12 +8,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console.actions import ACTIONS, Console
+from console.desk.archive import Archives
 from console.desk.moment import Moment
 from console.desk.pull import Level
 from console.desk.reconcile import Comparison
 from console.desk.tree import Leaf
 from console.screens.live import LiveScreen
-from console.screens.views import head
+from console.screens.views import head, past
 from console.screens.views.looks import VERDICTS
 from widgets.grid import Grid
 from widgets.line import Line, line
@@ -23,8 +24,19 @@ from widgets.prompt import Prompt
 LEAST = (80, 24)
 
 
-class PullingConsole(Console, Protocol):
+class RoomConsole(Console, Protocol):
+    """What every room needs of the program beyond what actions do."""
+
     pulled: str
+    archives: Archives
+
+    def open_incident(self, title: str, monitor: str) -> None:
+        """Ask the guard for one; of the class that the monitor tells, where it tells one."""
+        ...
+
+    def note_incident(self, text: str) -> None:
+        """Put it on record with the incident that is open."""
+        ...
 
 
 class Room(LiveScreen):
@@ -42,9 +54,15 @@ class Room(LiveScreen):
         with Vertical(id="foot"):
             yield Lines(id="keys")
             yield from self.prompts()
+            yield Prompt("incident", "what is going on, in a few words; Enter opens it", id="incident")
+            yield Prompt("note", "what was seen, done or said; Enter keeps it", id="incident-note")
             yield Prompt("/", "words that a row must hold; Enter keeps, Esc clears", id="filter", keep="only")
             yield Lines(id="footer")
         yield Lines(id="small")
+
+    @property
+    def program(self) -> RoomConsole:
+        return cast("RoomConsole", self.app)
 
     def body(self) -> ComposeResult:
         """The room's own widgets, between header and footer."""
@@ -78,11 +96,18 @@ class Room(LiveScreen):
     def resumed(self, pulls: tuple[str, ...]) -> None:
         """These pulls were resumed from above this room."""
 
+    def above(self, moment: Moment) -> tuple[list[Line], list[Line]]:
+        """The two lines of the header, and the banner below them."""
+        if not moment.live:
+            return past.offline(self.program.archives.paths, moment.now, self.size.width), []
+        return head.header(moment, self.size.width), head.banner(moment, self.size.width)
+
     def present(self, moment: Moment, comparison: Comparison) -> None:
         width = self.size.width
-        self.query_one("#header", Lines).show(head.header(moment, width))
+        top, below = self.above(moment)
+        self.query_one("#header", Lines).show(top)
         banner = self.query_one("#banner", Lines)
-        banner.show(head.banner(moment, width))
+        banner.show(below)
         banner.display = bool(banner.lines)
         self.fill(moment, comparison)
         keys = self.query_one("#keys", Lines)
@@ -93,20 +118,24 @@ class Room(LiveScreen):
 
     def _small(self, moment: Moment) -> list[Line]:
         """How the desk stands, in a line each, comes before what is wrong with the terminal."""
-        width = self.size.width - 2
         has, needs = f"{self.size.width}×{self.size.height}", f"{LEAST[0]}×{LEAST[1]}"
+        cord = line(" ", ("K", "key"), " and ", ("F10", "key"), " still open the cord.")
         return [
-            line(" ", head.gate(moment, width - 1)),
-            *self._verdict(moment),
-            *head.banner(moment, width),
+            *self.standing(moment, self.size.width - 2),
             line((f" This terminal is {has}.", "warn")),
             line(f" The screens need {needs}."),
-            line(" ", ("K", "key"), " and ", ("F10", "key"), " still open the cord."),
+            *([cord] if self.console.moment.live else []),
         ]
+
+    def standing(self, moment: Moment, width: int) -> list[Line]:
+        """What has to be said even where there is no room for a screen."""
+        if not moment.live:
+            return [line((" ARCHIVE ", "band-stale"), " no desk is attached")]
+        return [line(" ", head.gate(moment, width - 1)), *self._verdict(moment), *head.banner(moment, width)]
 
     def _verdict(self, moment: Moment) -> list[Line]:
         """The pull made here as long as nobody has reported it; else the worst."""
-        made, pull = cast("PullingConsole", self.app).pulled, moment.state.pull
+        made, pull = self.program.pulled, moment.state.pull
         if made and made not in moment.state.pulls:
             return [line(" ", (" … SENT ", "band-calm"), "  no hand has reported yet")]
         if pull is None:
@@ -114,10 +143,36 @@ class Room(LiveScreen):
         glyph, _, looks = VERDICTS[pull.verdict]
         return [line(" ", (f" {glyph} {pull.verdict} ", looks), f"  {pull.level} {pull.scope}")]
 
+    @property
+    def suspect(self) -> str:
+        """The monitor in sight that would say of which class an incident is, if there is one."""
+        return ""
+
+    def ask_incident(self) -> None:
+        self.query_one("#incident", Prompt).ask(f"incident: {self.suspect}" if self.suspect else "")
+
+    def ask_note(self, label: str) -> None:
+        self.query_one("#incident-note", Prompt).ask(label)
+
     def ask_filter(self) -> None:
         self.query_one("#filter", Prompt).ask()
 
     def on_prompt_typed(self, event: Prompt.Typed) -> None:
         if event.prompt.id == "filter":
-            for grid in self.query(Grid):
-                grid.filter(event.text)
+            self.sift(event.text)
+
+    def on_prompt_given(self, event: Prompt.Given) -> None:
+        if event.prompt.id == "filter":
+            self.keep_filter(event.text)
+        elif event.prompt.id == "incident" and event.text:
+            self.program.open_incident(event.text, self.suspect)
+        elif event.prompt.id == "incident-note" and event.text:
+            self.program.note_incident(event.text)
+
+    def keep_filter(self, words: str) -> None:
+        """The filter was kept as it is."""
+
+    def sift(self, words: str) -> None:
+        """Show what the filter says, which is being typed."""
+        for grid in self.query(Grid):
+            grid.filter(words)

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from console.actions import Console
 from console.desk.entries import AnyEntry
 from console.desk.logbook import Logbook
 from console.runbooks.handbook import Handbook
 from console.screens.live import LiveScreen
-from console.screens.room import Room
+from console.screens.room import Room, RoomConsole
 
 
-class RunbookConsole(Console, Protocol):
+class RunbookConsole(RoomConsole, Protocol):
     """What these rooms need of the program beyond what actions do."""
 
     @property
@@ -60,6 +59,8 @@ class RunbookRoom(Room):
     @property
     def mute(self) -> str:
         """Why nothing can be put on record here; empty where it can, which needs no guard."""
+        if not self.console.moment.live:
+            return "no desk is attached: nothing is put on record"
         return "read-only: nothing is written" if self.console.moment.read_only else ""
 
     def enter(self, entry: AnyEntry, then: Callable[[], None] | None = None) -> None:

@@ -9,7 +9,7 @@ from textual.color import Color
 from textual.theme import Theme
 
 import themes
-from console.actions import ACTIONS, BY_ID, bindings
+from console.actions import ACTIONS, BY_ID, bindings, key_at
 from console.app import AndonApp
 from tests.support import scenario
 from tests.support.broker import ROOT
@@ -17,8 +17,15 @@ from tests.support.broker import ROOT
 
 @pytest.mark.parametrize("room", [action.room for action in ACTIONS if action.room])
 def test_every_key_means_one_thing_in_every_room(room: str) -> None:
-    keys = [key for action in ACTIONS if action.at in ("", room) for key in action.keys]
-    assert len(keys) == len(set(keys))
+    own = [key for action in ACTIONS if action.at == room for key in action.keys]
+    everywhere = [key for action in ACTIONS if not action.at for key in action.keys]
+    assert len(own) == len(set(own))
+    assert len(everywhere) == len(set(everywhere))
+    for action in ACTIONS:
+        if not action.at:
+            left = {"question_mark": "?", "slash": "/", "ctrl+p": "^P"}
+            keys = {left.get(key, key) for key in action.keys if key not in own}
+            assert key_at(action, room) in keys, "what a room takes for itself has another key there, and that is shown"
 
 
 def test_every_action_is_bound_once() -> None:

@@ -9,7 +9,7 @@ from console.desk.timeline import some
 from console.desk.words import age, count, money, signed
 from console.screens.views.looks import aged, mode_band
 from widgets.grid import Column, Row, lay, widths
-from widgets.line import BLANK, Line, line, spread, width_of, wrap
+from widgets.line import BLANK, Line, band, line, spread, width_of, wrap
 
 KINDS = {"desk": "whole desk", "venue": "venue", "strategy": "strategy", "symbol": "symbols"}
 
@@ -29,6 +29,11 @@ def title(moment: Moment, width: int) -> Line:
     return spread(
         line((f" PULL THE CORD   {state.name or '?'}  ", "title"), mode_band(state.mode)), _hand(moment), width
     )
+
+
+def live_now(moment: Moment, width: int) -> Line:
+    """Above an archived desk: what is pulled here."""
+    return band(f"not the archive: this is the LIVE desk {moment.state.name}, as it is now", "band-warn", width)
 
 
 def _hand(moment: Moment) -> Line:

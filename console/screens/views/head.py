@@ -28,8 +28,8 @@ def _identity(moment: Moment, width: int) -> Line:
 
 
 def _standing(moment: Moment, width: int) -> Line:
-    money, right = line("   ", *_money(moment)), line(*_guard(moment), " ")
-    left = line(" ", gate(moment, width - width_of(money) - width_of(right) - 2), money)
+    figures, right = line("   ", *money(moment)), line(*_guard(moment), " ")
+    left = line(" ", gate(moment, width - width_of(figures) - width_of(right) - 2), figures)
     venues = line("   ", *_venues(moment), "  ")
     whole = line(left, venues)
     return spread(whole if width_of(whole) + width_of(right) <= width else left, right, width)
@@ -71,7 +71,8 @@ def _desk_gate(moment: Moment, *, whole: bool = True, label: str = "GATE ") -> S
     return (f" {text} ", "band-bad") if state is GateState.HALTED else (text, looks)
 
 
-def _money(moment: Moment) -> tuple[Span, ...]:
+def money(moment: Moment) -> tuple[Span, ...]:
+    """The day's change and the drawdown of all accounts together, and how old they are."""
     day, deepest = moment.day_pct, moment.drawdown_pct
     parts: list[Span] = [("day ", "dim"), (f"{signed(day)} %" if day is not None else "unknown", _known(day))]
     parts += [("  dd ", "dim"), (f"{deepest:.2f} %" if deepest is not None else "unknown", _known(deepest))]
@@ -92,8 +93,6 @@ def _venues(moment: Moment) -> tuple[Span, ...]:
 
 
 def _guard(moment: Moment) -> tuple[Span, ...]:
-    if not moment.live:
-        return (("ARCHIVE", "title"),)
     told = age(moment.guard_age) if moment.guard_age is not None else ""
     if moment.down:
         return ("guard ", "dim"), (f" ✕ DOWN {told} ", "band-cut")

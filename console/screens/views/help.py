@@ -1,19 +1,20 @@
 """Help, from the registry and the table of looks, so that neither can drift."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from console.actions import Action, Console
+from console.actions import Action, Console, key_at
 from console.screens.views.looks import LOOKS
 from widgets.line import BLANK, Line, Span, cut, line, wrap
 
-TOLD_IN_FULL = ("Here", "Cord")
+TOLD_IN_FULL = ("Here", "Cord", "Evidence")
 """Groups whose actions need a sentence each; the others are a row of keys, for all to fit on a small terminal."""
 
 
 def lines(actions: Sequence[Action], console: Console, room: str, offers: Mapping[str, str], width: int) -> list[Line]:
     """What can be done here first, then what can be done everywhere, then what the glyphs mean."""
     here = [action for action in actions if action.at == room and action.id.partition(".")[2] in offers]
-    everywhere = [action for action in actions if not action.at]
+    everywhere = [replace(action, shown=key_at(action, room)) for action in actions if not action.at]
     told: list[Line] = []
     for group in dict.fromkeys((*TOLD_IN_FULL, *(action.group for action in everywhere))):
         members = [action for action in (*here, *everywhere) if action.group == group]

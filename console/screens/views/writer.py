@@ -17,10 +17,11 @@ ALL = 1000
 
 
 class Writer:
-    """Collects `lines` of `width` cells, and `stops`; `label` is what a fact's own label takes of them."""
+    """Collects `lines` of `width` cells, at most `widest`, and `stops`; `label` is what a fact's own label takes of
+    them."""
 
-    def __init__(self, width: int, label: int = LABEL) -> None:
-        self.width = max(LEAST, min(width, WIDEST))
+    def __init__(self, width: int, label: int = LABEL, widest: int = WIDEST) -> None:
+        self.width = max(LEAST, min(width, widest))
         self.label = label
         self.lines: list[Line] = []
         self.stops: list[Stop] = []

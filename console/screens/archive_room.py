@@ -1,0 +1,42 @@
+"""What the screens of room 7 share: the shelf, reads that keep nobody waiting, and the way back."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from console.actions import bindings
+from console.desk.archive import Archives, Unreadable
+from console.guard.aside import beside
+from console.screens.room import Room
+
+T = TypeVar("T")
+
+
+class ArchiveRoom(Room):
+    """One of the screens of room 7, which lie on top of each other: the list, an incident, what lies in it."""
+
+    ROOM = "archive"
+    CSS_PATH = ["room.tcss", "archive.tcss"]
+    BINDINGS = bindings(ROOM)
+
+    @property
+    def archives(self) -> Archives:
+        return self.program.archives
+
+    async def read(self, job: Callable[[], T]) -> T:
+        """What `job` returns, read in a thread that nobody has to wait for. Raises Unreadable, with a sentence whatever
+        went wrong."""
+        try:
+            return await beside(job, None)
+        except Unreadable:
+            raise
+        except OSError as error:
+            raise Unreadable(f"{error.filename or 'the archive'}: {error.strerror or error}") from None
+        except Exception as error:
+            raise Unreadable(f"what was read can not be understood: {error!r}") from error
+
+    def refused(self, error: Unreadable, title: str = "Not read") -> None:
+        """Say that something could not be read."""
+        self.notify(str(error), title=title, severity="error", timeout=30)
+
+    def do_leave(self) -> None:
+        self.app.pop_screen()

@@ -1,0 +1,39 @@
+"""A text as lines; of a picture of a terminal the words that stand in it."""
+
+import html
+import re
+
+from widgets.line import Line, line
+
+_TEXT = re.compile(r'<text\b[^>]*?\bx="([\d.]+)"[^>]*?\by="([\d.]+)"[^>]*>([^<]*)</text>')
+_PICTURE = re.compile(r"<svg\b")
+
+
+def lines(name: str, text: str) -> list[Line]:
+    """Long lines are left as they are: what does not fit is cut where it is drawn."""
+    told = drawn_text(text) if name.endswith(".svg") else text.splitlines()
+    return [line(each.expandtabs(8)) for each in told] or [line(("an empty file", "dim"))]
+
+
+def drawn_text(svg: str) -> list[str]:
+    """The text of a drawn terminal, line by line."""
+    found: list[str] = []
+    for picture in _PICTURE.split(svg):
+        rows: dict[float, list[tuple[float, str]]] = {}
+        for x, y, text in _TEXT.findall(picture):
+            rows.setdefault(float(y), []).append((float(x), html.unescape(text).replace("\u00a0", " ")))
+        if rows and found:
+            found.append("")
+        found += [_joined(sorted(rows[y])) for y in sorted(rows)]
+    return found
+
+
+CELL = 12.2
+"""What the drawing takes for the width of a cell, in its own units."""
+
+
+def _joined(pieces: list[tuple[float, str]]) -> str:
+    told = ""
+    for x, text in pieces:
+        told = told.ljust(round(x / CELL)) + text
+    return told.rstrip()
