@@ -58,15 +58,13 @@ def open_incident(options: argparse.Namespace) -> int:
 
 def _opened(session: Session, folder: Path, entry: Callable[[str], en.IncidentOpened]) -> tuple[str, str]:
     """The number that it got, empty where it was not written, and what is not as it should be."""
-    tried = ""
     while True:
         number = inc.next_id((*session.state.logbook.incidents, *archived(folder)), session.now)
         try:
             return number, session.keep(entry(number))
         except RuntimeError as error:
-            if number == tried or inc.next_id(session.state.logbook.incidents, session.now) == number:
-                return "", f"NOT KEPT: {error}"  # nobody else took the number: it is something else
-            tried = number
+            if number not in session.state.logbook.incidents:  # nobody was faster: it is something else
+                return "", f"NOT KEPT: {error}"
 
 
 def _severity(file: Path, cls: str) -> Any:

@@ -1,4 +1,4 @@
-"""Logs that others write, followed line by line: through rotation, truncation, files that are not there, and binary junk.
+"""Logs that others write, followed line by line: through rotation, truncation, binary junk, files that are not there.
 
 A file that was there before the first look is followed from its end on, one that comes later from its beginning.
 `places` says how far each was read, so that the next process goes on there.
@@ -19,7 +19,7 @@ POLL_BYTES = 1 << 20
 LONGEST_LINE = 64 << 10
 LONGEST_KEPT = 8 << 10
 CUT = " …[cut]"
-_CONTROLS = {number: "\ufffd" for number in (*range(9), *range(10, 32), 127)}
+_CONTROLS = dict.fromkeys((*range(9), *range(10, 32), 127), "\ufffd")
 
 Place = tuple[int, int, int]
 """Inode, offset and number of lines behind the last line that was taken."""

@@ -1,6 +1,6 @@
-"""What the sealed records tell beside themselves: the state that follows from them, and which journal lines go with them."""
+"""What a slice of records tells beside itself: the state that follows from it, and the journal lines that go along."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from console.desk.state import DeskState, fold
 from console.evidence.manifest import JournalHead
 from console.evidence.ring import Slice
 from console.evidence.spans import JournalLine, span
-from console.evidence.streams import STATE, RecordRow, told_of
+from console.evidence.streams import STATE, RecordRow, record_of, told_of
 
-_COLUMNS = ("ts", "writer", "seq", "kind", "actor", "incident", "data")
+_COLUMNS = ("pos", "ts", "writer", "seq", "kind", "actor", "incident", "data")
 
 
 class _Heads(msgspec.Struct):
@@ -26,34 +26,47 @@ class _Heads(msgspec.Struct):
 _decode_heads = msgspec.json.Decoder(_Heads)
 
 
-def told(piece: Slice, unreadable: Callable[[str], None], kinds: Sequence[str] = ()) -> Iterator[Record | DeskState]:
-    """The records and keyframes of a slice in their order, those of some `kinds` alone where they are given. Raises
-    msgspec.MsgspecError for what this version can not read."""
-    wanted = pa.array(kinds, pa.string())
-    for first, batch in piece.batches(unreadable, _COLUMNS):
-        numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
-        if kinds:
-            these = pc.is_in(batch["kind"], wanted)
-            batch, numbers = batch.filter(these), numbers.filter(these)
-        times = batch["ts"].cast(pa.int64())
-        columns = [times if name == "ts" else batch[name] for name in _COLUMNS]
-        for values in zip(numbers.to_pylist(), *(column.to_pylist() for column in columns), strict=True):
-            yield told_of(RecordRow(*values))
+def told(piece: Slice) -> Iterator[Record | DeskState]:
+    """The records and keyframes of a slice in their order, those that can be read. Raises msgspec.MsgspecError for what
+    this version does not understand."""
+    for _, batch in piece.batches(_unreadable, _COLUMNS):
+        yield from map(told_of, _rows(batch))
 
 
-def state_of(piece: Slice) -> DeskState | None:
-    """The state that the last keyframe and what stands behind it lead to; None where no keyframe can be read."""
+def records(piece: Slice, kind: str) -> Iterator[Record]:
+    """The records of one kind in their order, those that can be read. Raises msgspec.MsgspecError."""
+    for _, batch in piece.batches(_unreadable, _COLUMNS):
+        yield from map(record_of, _rows(batch.filter(pc.equal(batch["kind"], kind))))
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[RecordRow]:
+    columns = [batch[name].cast(pa.int64()) if name == "ts" else batch[name] for name in _COLUMNS]
+    for values in zip(*(column.to_pylist() for column in columns), strict=True):
+        yield RecordRow(*values)
+
+
+def _unreadable(why: str) -> None:
+    """The slice itself, which is sealed beside what is made of it, says what of it can not be read."""
+
+
+def state_after(piece: Slice, before: Callable[[], DeskState | None]) -> DeskState | None:
+    """The state that the last keyframe and what stands behind it lead to; where no keyframe can be read, what all of it
+    makes of the state `before`. None where there was none."""
     for row in reversed(piece.keyframes):
         held = tuple(segment for segment in piece.segments if segment.about.last >= row)
         state: DeskState | None = None
-        for each in told(replace(piece, after=row - 1, segments=held), lambda why: None):
+        for each in told(replace(piece, after=row - 1, segments=held)):
             if isinstance(each, DeskState):
                 state = each
             elif state is not None:
                 state = fold(state, each)
         if state is not None:
             return state
-    return None
+    state = before()
+    for each in told(piece) if state is not None else ():
+        if isinstance(each, Record) and state is not None:
+            state = fold(state, each)
+    return state
 
 
 # --- the journal ----------------------------------------------------------------------------------------------------
@@ -106,12 +119,10 @@ class JournalSpan:
         return JournalHead(seq, GENESIS)
 
 
-def journal_span(
-    folder: Path, piece: Slice | None, sealed: dict[str, JournalHead], unreadable: Callable[[str], None]
-) -> JournalSpan:
+def journal_span(folder: Path, piece: Slice | None, sealed: Mapping[str, JournalHead]) -> JournalSpan:
     """The journal's lines that go with a slice of records, behind those that are `sealed`."""
     found = JournalSpan(folder)
-    base, last = _numbers(piece, unreadable) if piece else ({}, {})
+    base, last = _numbers(piece) if piece else ({}, {})
     for writer in sorted(last.keys() | sealed.keys()):
         if "~" not in writer:  # what was told before it was written has no file; it came again once it was
             begin = sealed.get(writer) or base.get(writer, 0)
@@ -120,11 +131,11 @@ def journal_span(
     return found
 
 
-def _numbers(piece: Slice, unreadable: Callable[[str], None]) -> tuple[dict[str, int], dict[str, int]]:
+def _numbers(piece: Slice) -> tuple[dict[str, int], dict[str, int]]:
     """By writer how far its journal had got at the first keyframe, and how far it is at the end."""
     base: dict[str, int] | None = None
     last: dict[str, int] = {}
-    for _, batch in piece.batches(unreadable, ("writer", "seq", "kind", "data")):
+    for _, batch in piece.batches(_unreadable, ("writer", "seq", "kind", "data")):
         durable = batch.filter(pc.greater(batch["seq"], 0))
         pairs = zip(durable["writer"].to_pylist(), durable["seq"].to_pylist(), strict=True)
         states = batch.filter(pc.equal(batch["kind"], STATE))["data"].to_pylist()

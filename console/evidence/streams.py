@@ -131,6 +131,9 @@ def row_of(line: bytes | str, pos: int) -> RecordRow:
 
 def told_of(row: RecordRow) -> "Record | DeskState":
     """The record, or the keyframe's state, that a row holds. Raises msgspec.MsgspecError."""
-    if row.kind == STATE:
-        return _decode_state.decode(row.data)
+    return _decode_state.decode(row.data) if row.kind == STATE else record_of(row)
+
+
+def record_of(row: RecordRow) -> Record:
+    """The record that a row holds. Raises msgspec.MsgspecError."""
     return Record(row.ts, row.writer, row.actor, _decode_event.decode(row.data), row.seq, row.incident)

@@ -1,4 +1,4 @@
-"""The thread on which the worker does what takes long: one job after the other, beside the loop that takes frames in."""
+"""The thread on which the worker does what takes long: one job after the other, beside the loop that takes frames."""
 
 import os
 import threading
@@ -13,8 +13,8 @@ Hear = Callable[[AnySaid], None]
 
 
 class Archivist:
-    """`do` and `hear` belong to one loop; `wakes` is a descriptor that can be read once a job is finished. A job answers
-    for its own failures: what it raises all the same ends the process, and the guard starts another."""
+    """`do` and `hear` belong to one loop; `wakes` is a descriptor that can be read once a job is finished. A job
+    answers for its own failures: what it raises all the same ends the process, and the guard starts another."""
 
     def __init__(self) -> None:
         self.busy = False

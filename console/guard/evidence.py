@@ -4,7 +4,6 @@ The rest of the guard knows this much of it: it is told what consoles ask for, a
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from adapters.base import StrategyHost, Venue
 from console import __version__
@@ -15,17 +14,17 @@ from console.guard.at_pull import AtPull
 from console.guard.capture import Capture
 from console.guard.exchanges import Exchanges
 from console.guard.exhibition import Exhibition
-from console.guard.frames import File, Ready, Setup
+from console.guard.frames import File, LogFile, Ready, Setup
 from console.guard.hub import Hub
 from console.guard.incidents import Incidents, load_classes
 from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
+from console.guard.secrets import secret_files
 from console.guard.uploads import Uploads, safe_name
 
 SIMULATED_SEGMENT_SECONDS = 5.0
 SEGMENT_SECONDS = 60.0
-KEY_FILE = "signing.key"
 
 
 class Evidence:
@@ -113,11 +112,14 @@ class Evidence:
 
     def _setup(self) -> Setup:
         config = self._config
-        beside, here = config.path.parent / KEY_FILE, config.state / KEY_FILE
-        keys = [venue.keys for venue in config.venues if venue.keys is not None]
         return Setup(
-            signing_key=str(beside if beside.exists() else here),
+            desk_folder=str(config.path.parent),
             version=__version__,
-            secret_files=tuple(str(path) for path in (*keys, config.state / "tokens.json", Path(beside), here)),
+            secret_files=secret_files(config),
+            logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
+            minutes=config.recorder.minutes,
+            megabytes=config.recorder.megabytes,
+            keep_days=config.archive.keep_days,
+            archive_megabytes=config.archive.megabytes,
             segment_seconds=SIMULATED_SEGMENT_SECONDS if config.mode == "simulated" else SEGMENT_SECONDS,
         )

@@ -101,9 +101,9 @@ class Setup(Command, frozen=True, tag="setup"):
     """The first frame after each start. What is in `secrets` and in `secret_files` (JSON or PEM, read again when they
     change) is blotted out wherever it turns up; so is what the worker's environment calls a secret. Of closed incidents
     the oldest go once they are older than `keep_days` or the archive is larger than `archive_megabytes` (0: never).
-    Paths are absolute; `signing_key` is one."""
+    Paths are absolute; the signing key lies in `desk_folder`, else in the state folder, where it is made."""
 
-    signing_key: str
+    desk_folder: str
     version: str
     secrets: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()

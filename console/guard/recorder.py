@@ -153,7 +153,6 @@ class Recorder:
 
     async def run(self) -> None:
         """Keep a worker, for ever."""
-        self._begin_anew()
         while True:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -168,6 +167,9 @@ class Recorder:
             feeding = asyncio.create_task(self._feed(process))
             try:
                 await self._listen(process)
+            except ValueError as error:
+                print(f"andon guard: the worker is not understood, and is started again: {error}", file=sys.stderr)
+                process.kill()
             finally:
                 feeding.cancel()
             code = await process.wait()

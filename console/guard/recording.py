@@ -39,6 +39,7 @@ class Recording:
         hub.listeners.insert(0, self._hear)
         hub.silent.append(self._unfollowed)
         recorder.keyframe_due = self._anew
+        self.keyframe()  # what is told from here on leads somewhere
 
     def step(self) -> None:
         """Send what has come together. Called every FLUSH_SECONDS."""

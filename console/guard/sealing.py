@@ -4,7 +4,6 @@ Whatever can not be kept of it is named in the head; the rest is sealed all the 
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 import time
@@ -15,23 +14,27 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from console.desk.archive import Unreadable
 from console.desk.events import ArchiveSealed, EvidenceFailed, encode
 from console.desk.hidden import MARK, secret_name
+from console.desk.state import DeskState
 from console.evidence import items, seal
 from console.evidence.batches import batches, named
 from console.evidence.columns import Columns, schema
 from console.evidence.derived import DERIVED, Derived
 from console.evidence.manifest import MANIFEST, HeadLine, Manifest, ManifestError, read_manifest
+from console.evidence.reading import state_of
 from console.evidence.redact import Redactor
 from console.evidence.ring import Slice
 from console.evidence.seal import BytesPart, LeftOut, NotSealed, Part, TablePart
 from console.evidence.signing import Signer, SigningError
-from console.evidence.slices import JournalSpan, journal_span, state_of, told
+from console.evidence.slices import JournalSpan, journal_span, state_after
+from console.evidence.slices import records as told_of_kind
+from console.evidence.streams import STREAMS
 from console.guard import frames
 from console.guard.frames import Captured, File, Seal, Setup
 
 LARGEST_FILE = 64 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RECORDER = "flight recorder"
 
 
@@ -39,21 +42,23 @@ def sealed_rows(folder: Path) -> dict[str, int]:
     """The last row of each stream that an incident's seals hold; none where nothing was sealed yet."""
     last: dict[str, int] = {}
     for item in _manifest(folder).items:
-        if item.item in items.STREAMS and isinstance(row := item.extra.get("last"), int):
+        if item.item in STREAMS and isinstance(row := item.extra.get("last"), int):
             last[item.item] = max(row, last.get(item.item, 0))
     return last
 
 
 def sealed_with(
-    asked: Seal, slices: Mapping[str, Slice], archive: Path, journal: Path, setup: Setup, redactor: Redactor
+    asked: Seal, slices: Mapping[str, Slice], state: Path, setup: Setup, redactor: Redactor
 ) -> frames.Sealed | frames.Failed:
-    """Seal what was asked for, and say how that went. Where the disk is too full for all of it, what was captured and
-    the journal go in alone: they can not be had again, and the rest stays in the flight recorder."""
-    folder = archive / asked.facts.incident
+    """Seal what was asked for from what lies in the state folder, and say how that went."""
+    folder = state / "archive" / asked.facts.incident
     try:
         known = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest()
-        before = _sealed_before(known, asked.job)
-        head = before or _seal(asked, slices, folder, known, journal, setup, redactor)
+        head = _sealed_before(known, asked.job)
+        if head is None:
+            signer = Signer.ensure(Path(setup.desk_folder), state)
+            sealing = _Sealing(asked, slices, folder, known, state / "journal", setup.version, redactor)
+            head = seal.seal(folder, sealing.facts, sealing.parts(), signer)
         told = _told(asked, head, read_manifest(folder))
     except (NotSealed, SigningError, ManifestError, OSError) as error:
         return frames.Failed(EvidenceFailed(asked.facts.incident, f"the seal ({asked.why})", str(error)), asked.job)
@@ -75,26 +80,6 @@ def _sealed_before(manifest: Manifest, job: str) -> HeadLine | None:
     """The head of a seal that the last worker finished, but could not tell of any more."""
     of = {item.seal for item in manifest.items if item.extra.get("job") == job}
     return next((head for head in manifest.heads if head.seal in of), None)
-
-
-def _seal(
-    asked: Seal,
-    slices: Mapping[str, Slice],
-    folder: Path,
-    known: Manifest,
-    journal: Path,
-    setup: Setup,
-    redactor: Redactor,
-) -> HeadLine:
-    signer = Signer.load(Path(setup.signing_key))
-    sealing = _Sealing(asked, slices, known, journal, setup, redactor)
-    try:
-        return seal.seal(folder, sealing.facts, sealing.parts(), signer)
-    except NotSealed as error:
-        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL and slices):
-            raise
-    sealing = _Sealing(asked, {}, known, journal, setup, redactor, full=True)
-    return seal.seal(folder, sealing.facts, sealing.parts(), signer)
 
 
 def _told(asked: Seal, head: HeadLine, manifest: Manifest) -> ArchiveSealed:
@@ -121,23 +106,21 @@ class _Sealing:
         self,
         asked: Seal,
         slices: Mapping[str, Slice],
+        folder: Path,
         known: Manifest,
         journal: Path,
-        setup: Setup,
+        version: str,
         redactor: Redactor,
-        *,
-        full: bool = False,
     ) -> None:
         self._asked = asked
         self._slices = slices
         self._redactor = redactor
         self._now = time.time_ns()
         missing = list(asked.missing)
-        if full:
-            missing.append("the disk is full: what the flight recorder holds is not in this seal")
+        self._folder, self._known = folder, known
         last = known.heads[-1] if known.heads else None
         piece = slices.get("records")
-        self._span = journal_span(journal, piece, dict(last.journal) if last else {}, lambda why: None)
+        self._span = journal_span(journal, piece, last.journal if last else {})
         fold, records = (last.fold, last.records) if last else ("", 0)
         if piece is not None:
             fold, records = self._fold(piece, missing) or asked.fold, piece.last
@@ -157,12 +140,12 @@ class _Sealing:
             fold=fold,
             records=records,
             missing=tuple(map(redactor.text, (*missing, *self._span.missing))),
-            version=setup.version,
+            version=version,
         )
 
     def _fold(self, piece: Slice, missing: list[str]) -> str:
         try:
-            state = state_of(piece)
+            state = state_after(piece, self._before)
         except msgspec.MsgspecError as error:
             missing.append(f"records: this version can not read what it kept: {error}")
             return ""
@@ -176,19 +159,27 @@ class _Sealing:
             )
         return fold
 
+    def _before(self) -> DeskState | None:
+        """The state of the last seal; None where there is none that can be had."""
+        try:
+            return state_of(self._folder, self._known) if self._known.heads else None
+        except Unreadable:
+            return None
+
     def parts(self) -> Iterator[Part]:
-        for stream, piece in self._slices.items():
-            yield self._slice(stream, piece)
-        if self._span.moved:
-            yield self._journal()
-        records = self._slices.get("records")
-        if records is not None:
-            for item, derived in DERIVED.items():
-                yield self._derived(item, derived, records)
+        """What can not be had again comes first: the disk may not take all of it."""
         for item, captured in self._asked.items.items():
             yield self._captured(item, captured)
         for file in self._asked.files:
             yield self._file(file)
+        if self._span.moved:
+            yield self._journal()
+        for stream, piece in self._slices.items():
+            yield self._slice(stream, piece)
+        records = self._slices.get("records")
+        if records is not None:
+            for item, derived in DERIVED.items():
+                yield self._derived(item, derived, records)
 
     def _table(
         self, item: str, columns: Columns, source: str = _RECORDER, extra: dict[str, Any] | None = None
@@ -230,7 +221,7 @@ class _Sealing:
     def _derived(self, item: str, derived: Derived, records: Slice) -> TablePart:
         columns = items.DERIVED[item]
         part = self._table(item, columns, "records")
-        rows = derived.rows((each, each.event) for each in told(records, lambda why: None, (derived.kind,)))
+        rows = derived.rows((each, each.event) for each in told_of_kind(records, derived.kind))
         part.batches = batches(columns, rows, lambda why: part.missing.append(f"{item}: {why}"))
         return part
 

@@ -9,6 +9,7 @@ PyArrow or DuckDB.
 
 import argparse
 import contextlib
+import math
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ from console.evidence import retention
 from console.evidence.logs import Logs
 from console.evidence.ring import Ring, Slice, Unkept
 from console.evidence.seal import tidy
+from console.evidence.signing import Signer, SigningError
 from console.guard import frames
 from console.guard.archivist import Archivist
 from console.guard.frames import AnySaid, Kind, Setup, command_of, read_frame
@@ -69,8 +71,8 @@ class Worker:
 
     def __init__(self, state: Path, setup: Setup, say: Callable[[AnySaid], None]) -> None:
         """Raises OSError where the folder can not be used."""
+        self._state = state
         self._archive = state / "archive"
-        self._journal = state / "journal"
         self._setup = setup
         self._say = say
         self._secrets = Secrets(setup.secrets, setup.secret_files)
@@ -83,8 +85,9 @@ class Worker:
         self._log_trouble: list[str] = []
         self._waiting: deque[_Due] = deque()
         self._archivist = Archivist()
-        self._looked = 0.0
-        self._retained = 0.0
+        self._looked = self._retained = -math.inf
+        with contextlib.suppress(OSError, SigningError):  # told by the first seal
+            Signer.ensure(Path(setup.desk_folder), state)
         with contextlib.suppress(OSError):
             for leftover in tidy(self._archive):
                 print(f"andon worker: {leftover} was left by a seal that was not finished", file=sys.stderr)
@@ -161,7 +164,7 @@ class Worker:
         self._secrets.refresh()
         rows, more = self._logs.poll(self._secrets.redactor)
         self._ring.add("logs", rows)
-        self._looked = 0.0 if more else time.monotonic()
+        self._looked = -math.inf if more else time.monotonic()
         trouble = self._logs.trouble
         for each in trouble:
             if each not in self._log_trouble:
@@ -203,13 +206,11 @@ class Worker:
 
         def done(said: AnySaid) -> None:
             if isinstance(said, frames.Sealed):
-                self._ring.sealed(asked.facts.incident, {name: piece.last for name, piece in slices.items()})
-                self._retained = 0.0
+                self._ring.sealed(asked.facts.incident, sealed_rows(self._archive / asked.facts.incident))
+                self._retained = -math.inf
             self._say(said)
 
-        self._archivist.do(
-            lambda: sealed_with(asked, slices, self._archive, self._journal, self._setup, redactor), done
-        )
+        self._archivist.do(lambda: sealed_with(asked, slices, self._state, self._setup, redactor), done)
 
     def _retain(self) -> None:
         self._retained = time.monotonic()

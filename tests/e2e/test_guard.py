@@ -135,7 +135,11 @@ def test_telemetry_is_kept_as_parquet_and_bad_rows_are_counted(desk: DeskProcess
     assert desk.http("POST", "/telemetry", b"[1,2")[0] == 202  # it is the worker that looks inside
 
     def kept() -> list[dict[str, Any]]:
-        files = [desk.state_dir / "telemetry" / event.path for event in desk.journaled(ev.TelemetryKept)]
+        files = [
+            desk.state_dir / "telemetry" / event.path
+            for event in desk.journaled(ev.TelemetryKept)
+            if event.stream == "telemetry"
+        ]
         found = [row for file in files for row in pq.read_table(file).to_pylist()]
         return [row for row in found if row["strategy"] == "probe"]
 
@@ -157,7 +161,11 @@ def test_a_body_that_is_too_large_is_refused(desk: DeskProcesses) -> None:
 
 def test_the_strategies_predictions_arrive(desk: DeskProcesses) -> None:
     def predictions() -> set[str]:
-        files = [desk.state_dir / "telemetry" / event.path for event in desk.journaled(ev.TelemetryKept)]
+        files = [
+            desk.state_dir / "telemetry" / event.path
+            for event in desk.journaled(ev.TelemetryKept)
+            if event.stream == "telemetry"
+        ]
         return {row["strategy"] for file in files for row in pq.read_table(file).to_pylist()} - {"probe"}
 
     wait_until(predictions, "predictions in a segment")
