@@ -92,6 +92,8 @@ class Evidence:
         """What a console may ask for; None where that is none of this. Raises RuntimeError with the reason for a
         refusal."""
         match name, arguments:
+            case "reindex", {}:
+                return await self.recorder.reindex()
             case "upload", {"upload": upload, "data": data}:
                 return await self._uploads.add(upload, data)
             case "snapshot", asked:
