@@ -44,6 +44,8 @@ class FolderArchives:
     def export(self, summary: Summary, to: str) -> str:
         from console.evidence.export import SUFFIX, NotExported, export
 
+        if Path(summary.archive).is_file():
+            raise Unreadable(f"{summary.archive} is that file already")
         path = Path(to).expanduser().absolute()
         if path.is_dir():
             path /= f"{summary.id}{SUFFIX}"

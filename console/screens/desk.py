@@ -43,7 +43,7 @@ class DeskScreen(Room):
         told, timeline = self.query_one("#next", Lines), self.query_one("#timeline", Lines)
         steps = next_steps(moment, comparison)
         told.border_title = view.next_title(moment, steps)
-        told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide")))
+        told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide"), keys=moment.live))
         timeline.show(view.timeline_lines(moment, timeline.room))
 
     @property

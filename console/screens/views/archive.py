@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from console.desk.archive import Case, Item, Standing, Summary
 from console.desk.sought import EXAMPLE, Sought
 from console.desk.timeline import TimelineEntry
-from console.desk.words import NONE, clock, count, stamp
+from console.desk.words import NONE, age, clock, count, stamp
 from console.screens.check import Check
 from console.screens.views.looks import TONE_GLYPHS, tone
 from console.screens.views.writer import Writer
@@ -66,8 +66,7 @@ def lasted(summary: Summary) -> str:
     """From opening to closing: `27 m`. An incident that was open at its last seal says so."""
     if not summary.closed_at:
         return "open"
-    minutes = max(0, summary.closed_at - summary.opened_at) // 60_000_000_000
-    return f"{minutes} m" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} d"
+    return age(summary.closed_at - summary.opened_at)
 
 
 # --- the list -------------------------------------------------------------------------------------------------------
@@ -119,8 +118,10 @@ def _row(of: Summary, standing: Standing | None) -> Row:
     )
 
 
-def filter_line(typed: Sought, width: int) -> Line:
+def filter_line(typed: Sought, reading: bool, width: int) -> Line:
     """What the filter understood; without one, what can be typed."""
+    if reading and typed.deep:
+        return cut(line((" … looking through the evidence for ", "key"), typed.says), width)
     if typed.wrong:
         return cut(line((f" △ {typed.wrong}", "warn")), width)
     if typed.says:
@@ -161,7 +162,7 @@ def case_page(
 
 def _standing(standing: Standing, page: Writer) -> None:
     glyph, looks = PROOFS.get(standing.word, PROOFS["unchecked"])
-    page.text(line((f"{glyph} {standing.word.upper()}  ", looks)), standing.says, looks if standing.findings else "")
+    page.text(line((f"{glyph} {standing.word.upper()}  ", looks)), standing.says.removeprefix(f"{standing.word}, "))
     for finding in standing.findings:
         page.text(line(("  ✗ ", "bad")), finding, "bad")
 

@@ -135,16 +135,18 @@ def timeline_lines(moment: Moment, width: int) -> list[Line]:
 
 def next_title(moment: Moment, steps: Sequence[Step]) -> str:
     """How many steps there are, because a small screen can not show them all; and how to see every pull that stands."""
+    if not moment.live:
+        return f" Next, as it was then  {len(steps)} "
     pulls = len(moment.state.pulls)
     return f" Next  {len(steps)} · {pulls} pulls stand: v, then ← → " if pulls > 1 else f" Next  {len(steps)} "
 
 
-def step_lines(steps: Sequence[Step], width: int, *, roomy: bool) -> list[Line]:
-    """One line a step; with the reason below it where there is room."""
+def step_lines(steps: Sequence[Step], width: int, *, roomy: bool, keys: bool = True) -> list[Line]:
+    """One line a step; with the reason below it where there is room. `keys` says with which key it is done."""
     lines = []
     for step in steps:
         glyph = line((f"{STEP_GLYPHS.get(step.tone, '☐')} ", tone(step.tone)))
-        key = line((f"{step.key} ", "key"))
+        key = line((f"{step.key} ", "key")) if keys else line(" ")
         what = (step.what, "" if step.tone == "calm" else tone(step.tone))
         if roomy:
             said = wrap(glyph, step.what, what[1], width - 3)
