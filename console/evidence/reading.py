@@ -5,6 +5,7 @@ the checksum of each page is held against its bytes as it is decoded. Imports Py
 """
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,8 @@ import pyarrow.parquet as pq
 from console.desk.archive import Unreadable
 from console.desk.events import Record, encode
 from console.desk.state import DeskState, fold
-from console.evidence.manifest import ItemLine, Manifest, read_manifest
+from console.evidence.manifest import ItemLine, Manifest, open_file, read_manifest
+from console.evidence.seal import columns
 from console.evidence.streams import STATE, RecordRow, told_of
 
 WHOLE_BYTES = 16 << 20
@@ -40,7 +42,7 @@ class SealedFile:
         check_bytes(self.path, line, whole_bytes)
         try:
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
-            told, rows = schema_text(self._file.schema_arrow), self._file.metadata.num_rows
+            told, rows = columns(self._file.schema_arrow), self._file.metadata.num_rows
         except _MANGLED as error:
             raise _unreadable(self.path, error) from None
         if told != line.schema or rows != line.rows:
@@ -75,21 +77,17 @@ class SealedFile:
 
 def check_bytes(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
     """Raises Unreadable where a file has not the size that was sealed, or, as far as it is small, not the bytes."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size != line.bytes:
-                raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
-            file.seek(0)
-            if size <= whole_bytes and hashlib.file_digest(file, "sha256").hexdigest() != line.sha256:
-                raise Unreadable(f"{path}: its bytes are not those that were sealed")
-    except OSError as error:
-        raise Unreadable(f"{path}: it was sealed, but can not be read: {error.strerror}") from None
-
-
-def schema_text(schema: pa.Schema) -> tuple[str, ...]:
-    """A schema as the manifest has it."""
-    return tuple(f"{field.name}: {field.type}" for field in schema)
+    with open_file(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            whole = size == line.bytes and size <= whole_bytes
+            digest = hashlib.sha256(file.read()).hexdigest() if whole else line.sha256
+        except OSError as error:
+            raise _unreadable(path, error) from None
+    if size != line.bytes:
+        raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
+    if digest != line.sha256:
+        raise Unreadable(f"{path}: its bytes are not those that were sealed")
 
 
 def _unreadable(path: Path, error: Exception) -> Unreadable:
