@@ -16,10 +16,10 @@ COLUMNS = (
     Column("incident", 14),
     Column("", 2),
     Column("class", 15, grow=1),
-    Column("title", 12, grow=3, drop=3),
+    Column("title", 12, grow=3, drop=2),
     Column("opened (UTC)", 16),
     Column("lasted", 6, align="right", drop=4),
-    Column("seals", 5, align="right", drop=2),
+    Column("seals", 5, align="right", drop=3),
     Column("size", 8, align="right", drop=5),
     Column("proof", 12),
 )
