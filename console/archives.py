@@ -1,5 +1,6 @@
 """Archives on disk, as the console's screens are handed them. What reads them is imported when somebody looks."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ class NoArchives:
 
     paths: tuple[str, ...] = ()
 
+    def names(self) -> tuple[str, ...]:
+        return ()
+
     def shelf(self) -> Shelf:
         raise Unreadable("this console was given no archive")
 
@@ -31,6 +35,11 @@ class FolderArchives:
         self._places = tuple(places)
         self._trusted = trusted
         self.paths = tuple(map(str, places))
+
+    def names(self) -> tuple[str, ...]:
+        with contextlib.suppress(OSError):
+            return tuple(path.name for place in self._places for path in place.iterdir())
+        return ()
 
     def shelf(self) -> Shelf:
         from console.evidence.shelf import FolderShelf

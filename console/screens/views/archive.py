@@ -1,11 +1,12 @@
 """The list of archived incidents, and the page of one."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from console.desk.archive import Case, Item, Standing, Summary
 from console.desk.sought import EXAMPLE, Sought
 from console.desk.timeline import TimelineEntry
-from console.desk.words import NONE, age, clock, count, stamp
+from console.desk.words import NONE, age, clock, count, size, stamp
 from console.screens.check import Check
 from console.screens.views.looks import TONE_GLYPHS, tone
 from console.screens.views.writer import Writer
@@ -51,15 +52,10 @@ def proof(word: str) -> Line:
     return line((f"{glyph} {word}", looks))
 
 
-def size(amount: int) -> str:
-    """`812 B`, `1.4 MB`: bytes in powers of a thousand."""
-    if amount < 1000:
-        return f"{amount} B"
-    value, units = float(amount), iter("kMGTP")
-    unit = ""
-    while value >= 999.5:
-        value, unit = value / 1000, next(units)
-    return f"{value:.3g} {unit}B"
+def place(path: str) -> str:
+    """A path as a person writes it: `~` for one's own folder."""
+    home = os.path.expanduser("~")
+    return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
 
 
 def lasted(summary: Summary) -> str:
@@ -137,7 +133,7 @@ def nothing(paths: Sequence[str], reading: bool, failed: str) -> list[Line]:
         return [line((" … reading the archive", "dim"))]
     return [
         line((" No incident was sealed here yet.", "title")),
-        line((f" {', '.join(paths)}", "dim")),
+        line((f" {', '.join(map(place, paths))}", "dim")),
         line(" Evidence is sealed when an incident opens: by a pull, or by ", ("i", "key"), " on the desk."),
     ]
 
@@ -179,7 +175,7 @@ def _facts(of: Summary, page: Writer) -> None:
     )
     if of.symbols:
         page.fact("symbols", ", ".join(of.symbols))
-    page.fact("lies in", of.archive, "dim")
+    page.fact("lies in", place(of.archive), "dim")
 
 
 ITEM = "item:"
