@@ -67,6 +67,17 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def size(amount: int) -> str:
+    """`812 B`, `1.4 MB`: bytes in powers of a thousand."""
+    if amount < 1000:
+        return f"{amount} B"
+    value, units = float(amount), iter("kMGTP")
+    unit = ""
+    while value >= 999.5:
+        value, unit = value / 1000, next(units)
+    return f"{value:.3g} {unit}B"
+
+
 def short(identity: str, most: int = 8) -> str:
     """The head of a long id or hash; enough to tell two apart on a screen."""
     return identity if len(identity) <= most else f"{identity[: most - 1]}…"
