@@ -6,7 +6,7 @@ complete. Every request has an explicit timeout. Nothing repeats a request by it
 *reducing* write (cancel, cancel-all, suspend) may be repeated and an *exposing* one (order, close) may not.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,8 @@ from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 from console.desk.adjust import Correction, Ledger
 from console.desk.events import Bar as Bar
 from console.desk.events import BookRead, Filled, Order, Position, StrategySampled
+from console.desk.events import Quote as Quote
+from console.desk.exchange import HttpExchange
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -129,7 +131,8 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach a venue, ready to be used and never to be shown. `secret` is kept out of every repr."""
+    """How to reach a venue, ready to be used and never to be shown. `secret` is kept out of every repr. `tap` is told
+    every HTTP exchange with the venue, once it is over; it returns at once and never raises."""
 
     name: str
     base_url: str
@@ -137,6 +140,7 @@ class Connection:
     key_id: str = field(repr=False)
     secret: str = field(repr=False)
     timeout: float = 5.0
+    tap: Callable[[HttpExchange], None] | None = field(default=None, repr=False, compare=False)
 
 
 class Venue(Protocol):
@@ -169,6 +173,12 @@ class Venue(Protocol):
 
     async def latest_bars(self, symbols: Sequence[str]) -> Read[dict[str, Bar]]: ...
     async def bars(self, symbol: str, limit: int) -> Read[tuple[Bar, ...]]: ...
+
+    async def latest_quotes(self, symbols: Sequence[str]) -> Read[tuple[Quote, ...]]:
+        """The best bid and offer of each symbol, by normalised symbol and in its order. A symbol that the venue does
+        not quote is not in the answer."""
+        ...
+
     async def submit(self, order: NewOrder) -> Write[Order]: ...
     async def cancel(self, order_id: str) -> Write[None]: ...
     async def cancel_all(self) -> Write[tuple[ItemResult, ...]]: ...

@@ -12,7 +12,7 @@ import email.utils
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -20,6 +20,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
+
+from console.desk import exchange
+from console.desk.exchange import HttpExchange
+from console.desk.hidden import spelled
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -74,16 +78,26 @@ class Dropped(Exception):
 
 
 class Wire:
-    """Requests to one base URL, with fixed headers. `secrets` are blotted out of every reason."""
+    """Requests to one base URL, with fixed headers. `secrets` are blotted out of every reason, and of what `tap` is
+    told: every exchange, once it is over."""
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], timeout: float, secrets: tuple[str, ...] = ()
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout: float,
+        secrets: tuple[str, ...] = (),
+        tap: Callable[[HttpExchange], None] | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        scheme, _, rest = self._base_url.partition("://")
+        self._origin = f"{scheme}://{rest.partition('/')[0]}"
         self._headers = dict(headers)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._seconds = timeout
         self._secrets = tuple(secret for secret in secrets if secret)
+        self._hidden = spelled(secrets)
+        self._tap = tap
         self._warm: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
 
@@ -150,6 +164,16 @@ class Wire:
         self, session: aiohttp.ClientSession, method: str, path: str, query: Query | None, body: object
     ) -> Answer | NoAnswer:
         text = self._base_url + path + ("?" + urlencode(query) if query else "")
+        at, began = time.time_ns(), time.monotonic()
+        answer: Answer | NoAnswer = NoAnswer("given up before an answer came")
+        try:
+            answer = await self._answer(session, method, text, body)
+        finally:
+            if self._tap is not None:
+                self._tap(self._told(at, method, text, answer, time.monotonic() - began))
+        return answer
+
+    async def _answer(self, session: aiohttp.ClientSession, method: str, text: str, body: object) -> Answer | NoAnswer:
         data = None if body is None else json.dumps(body).encode()
         headers = None if body is None else {"Content-Type": "application/json"}
         try:
@@ -164,6 +188,13 @@ class Wire:
                 return Answer(response.status, names, bytes(held))
         except (aiohttp.ClientError, OSError, TimeoutError, Dropped, ValueError) as error:
             return NoAnswer(self.explain(error))
+
+    def _told(self, at: int, method: str, text: str, answer: Answer | NoAnswer, seconds: float) -> HttpExchange:
+        path = text.removeprefix(self._origin)
+        if isinstance(answer, NoAnswer):
+            return exchange.unanswered(at, method, path, answer.reason, seconds, self._hidden)
+        told = (answer.status, answer.headers, answer.body)
+        return exchange.answered(at, method, path, *told, seconds, self._hidden)
 
 
 async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from console.cli_archive import archive_words
+from console.cli_incident import incident_words
 from console.cli_runbooks import runbook_words
 from console.cli_words import WRONG, Parser, percent, port, positive, whole
 from console.config import NOT_YOURS, ConfigError
@@ -278,6 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     runbook_words(command, asked)
+    incident_words(command, asked)
     archive_words(command, asked)
 
     init = command(

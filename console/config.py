@@ -17,6 +17,7 @@ from console.triggers import armed
 MODES = ("simulated", "paper", "live")
 LEAST_QUIET_SECONDS = 60
 GREEN_SECONDS = 900
+_RECORDED = ("recorder", "archive", "logs")
 _NAME = re.compile(r"[a-z0-9_]+")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./]*")
 _PUBLIC_DATA = {"alpaca": "https://data.alpaca.markets"}
@@ -87,6 +88,30 @@ class HttpConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RecorderConfig:
+    """How far the flight recorder reaches back, and how much disk it may take for that."""
+
+    minutes: int = 60
+    megabytes: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveConfig:
+    """How long closed incidents stay in the archive, and how large it may become; 0 is no bound."""
+
+    keep_days: int = 0
+    megabytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """A log that the flight recorder follows; `path` is absolute."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class DeskConfig:
     """A desk as its file describes it. `state` is absolute; `triggers` are the armed ones; `hash` is the SHA-256 of the
     file's bytes."""
@@ -100,6 +125,9 @@ class DeskConfig:
     limits: Limits
     cord: CordConfig
     http: HttpConfig | None
+    recorder: RecorderConfig
+    archive: ArchiveConfig
+    logs: tuple[LogConfig, ...]
     triggers: tuple[TriggerSpec, ...]
     hash: str
 
@@ -117,8 +145,16 @@ def load(path: Path) -> DeskConfig:
         raise ConfigError(str(error)) from None
 
 
+def limits_of(data: bytes, path: Path) -> Limits:
+    """What the limits of a desk.yaml say, whatever else is wrong with it. Raises ConfigError."""
+    try:
+        return _limits(table(data, path).table("limits"))
+    except YamlError as error:
+        raise ConfigError(str(error)) from None
+
+
 def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
-    top.only("desk", "mode", "state", "venues", "strategies", "limits", "triggers", "cord", "http")
+    top.only("desk", "mode", "state", "venues", "strategies", "limits", "triggers", "cord", "http", *_RECORDED)
     name = _name(top, "desk")
     mode = top.choice("mode", MODES)
     venues = tuple(_venue(each, mode, path.parent) for each in top.tables("venues", "a venue"))
@@ -138,6 +174,9 @@ def _desk(top: Table, path: Path, digest: str) -> DeskConfig:
         limits=limits,
         cord=_cord(top.table("cord"), mode),
         http=_http(top.table("http")) if top.has("http") else None,
+        recorder=_recorder(top.table("recorder")),
+        archive=_archive(top.table("archive")),
+        logs=_logs(top.tables("logs", "a log"), path.parent),
         triggers=armed(top.table("triggers"), limits.by_name, mode),
         hash=digest,
     )
@@ -181,15 +220,19 @@ def _venue(venue: Table, mode: str, folder: Path) -> VenueConfig:
 
 def _url(where: Table, key: str, url: str, mode: str) -> str:
     """The URL without a closing slash. Keys travel in headers: in the clear they may only go to a simulated broker."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        where.refuse(key, f"{key!r} of {where.what} holds a user or password; keys belong into the key file")
+    if "?" in url or "#" in url:
+        where.refuse(
+            key, f"{key!r} of {where.what} has something behind its path; a URL such as https://host is expected"
+        )
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         parts, good = urlsplit(""), False
-    if not good or parts.query or parts.fragment:
+    if not good:
         where.refuse(key, f"{key!r} of {where.what} is {url!r}; a URL such as https://host is expected")
-    if parts.username is not None or parts.password is not None:
-        where.refuse(key, f"{key!r} of {where.what} holds a user or password; keys belong into the key file")
     if mode != "simulated" and parts.scheme != "https":
         where.refuse(key, f"{key!r} of {where.what} is {url!r}; in {mode} mode https:// is expected")
     return url.rstrip("/")
@@ -255,6 +298,32 @@ def _cord(cord: Table, mode: str) -> CordConfig:
 def _http(http: Table) -> HttpConfig:
     http.only("port")
     return HttpConfig(http.whole("port", 0, 65_535, 0))
+
+
+def _recorder(recorder: Table) -> RecorderConfig:
+    recorder.only("minutes", "megabytes")
+    usual = RecorderConfig()
+    return RecorderConfig(
+        minutes=recorder.whole("minutes", 10, 10_080, usual.minutes),
+        megabytes=recorder.whole("megabytes", 16, 1_048_576, usual.megabytes),
+    )
+
+
+def _archive(archive: Table) -> ArchiveConfig:
+    archive.only("keep_days", "megabytes")
+    return ArchiveConfig(
+        keep_days=archive.whole("keep_days", 1, 36_500, 0),
+        megabytes=archive.whole("megabytes", 1, 1_048_576, 0),
+    )
+
+
+def _logs(logs: Sequence[Table], folder: Path) -> tuple[LogConfig, ...]:
+    _unique(logs, "log")
+    found: list[LogConfig] = []
+    for log in logs:
+        log.only("name", "path")
+        found.append(LogConfig(_name(log, "name"), folder / Path(log.text("path")).expanduser()))
+    return tuple(found)
 
 
 # --- finding --------------------------------------------------------------------------------------------------------

@@ -2,15 +2,11 @@
 
 import asyncio
 import contextlib
-import hashlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from console import __version__
 from console.config import ConfigError, Glance
@@ -21,6 +17,7 @@ from console.desk.source import Attached, Detached, Received
 from console.desk.state import DeskState, PullState, fold
 from console.desk.words import count
 from console.guard.client import SILENCE_SECONDS, GuardClient
+from console.reports import file_report, file_stamp, utc
 
 FOLDER = "drills"
 ATTACH_SECONDS = SILENCE_SECONDS + 1
@@ -62,10 +59,11 @@ async def _run(folder: Path, level: Level) -> Drill:
         before = watch.state
         _fit_for_a_drill(before)
         began = time.time_ns()
-        name = f"{_stamp(began)}-{KILL_SWITCH}"
+        name = f"{file_stamp(began)}-{KILL_SWITCH}"
         pull = await watch.proven(await _pull(folder, level, name, before.quiet_seconds))
         findings = judge(pull, watch.late_orders(pull))
-        report, sha256 = _file(folder, name, before, watch.state, pull, findings, began)
+        told = _told(name, before, watch.state, pull, findings, began)
+        report, sha256 = file_report(folder / FOLDER, name, told, _lines(told, pull, findings))
         problem = await watch.journal(name, pull, report, sha256, findings.late_orders)
         return Drill(name, pull, findings, report, problem)
     finally:
@@ -180,30 +178,6 @@ class _Watch:
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
-def _file(
-    folder: Path, name: str, before: DeskState, after: DeskState, pull: PullState, findings: Findings, began: int
-) -> tuple[Path, str]:
-    """Write both files. Returns the JSON's path and its SHA-256."""
-    told = _told(name, before, after, pull, findings, began)
-    where = folder / FOLDER
-    report = where / f"{name}.json"
-    data = msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n"
-    try:
-        where.mkdir(exist_ok=True, mode=0o750)
-        _keep(report, data)
-        _keep(report.with_suffix(".txt"), "\n".join((*_lines(told, pull, findings), "")).encode())
-    except OSError as error:
-        raise ConfigError(f"{error.filename}: the report can not be written: {error.strerror}") from None
-    return report, hashlib.sha256(data).hexdigest()
-
-
-def _keep(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _told(
     name: str, before: DeskState, after: DeskState, pull: PullState, findings: Findings, began: int
 ) -> dict[str, Any]:
@@ -217,8 +191,8 @@ def _told(
         "config_hash": before.config_hash,
         "version": __version__,
         "guard_version": after.guard_version,
-        "began": _utc(began),
-        "ended": _utc(time.time_ns()),
+        "began": utc(began),
+        "ended": utc(time.time_ns()),
         "pull": {
             "id": pull.id,
             "level": pull.level.value,
@@ -260,16 +234,3 @@ def _lines(told: dict[str, Any], pull: PullState, findings: Findings) -> list[st
         lines.append(f"  before    {name}: {count(row['open_orders'], 'open order')}; {held}")
     lines += [f"  {name:<9} {row.verdict}: {row.why}" for name, row in pull.venues.items()]
     return [*lines, *(f"  MISSED    {missed}" for missed in findings.missed)]
-
-
-def text_of(drill: Drill) -> str:
-    """The report's own text, as it was filed."""
-    return drill.report.with_suffix(".txt").read_text("utf-8").rstrip()
-
-
-def _stamp(ts: int) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(ts // 1_000_000_000))
-
-
-def _utc(ts: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ts // 1_000_000_000))

@@ -61,9 +61,13 @@ class Session:
         """See `console.desk.source.Source`. `state` holds the entry once this returns."""
         return self._done(self._client.keep(entry))
 
-    def command(self, name: str, **arguments: str) -> str:
+    def command(self, name: str, /, **arguments: str) -> str:
         """See `console.desk.source.Source`."""
         return self._done(self._client.command(name, **arguments))
+
+    def upload(self, data: bytes) -> str:
+        """See `GuardClient.upload`."""
+        return self._done(self._client.upload(data))
 
     def _done(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -184,6 +184,7 @@ class SimulatedDesk:
             lines += [f"  - name: {row['name']}", f"    venue: {row['venue']}"]
             lines += [f"    symbols: [{', '.join(row['symbols'])}]", f"    host: {hosts[row['name']]}"]
             lines += [f"    model_hash: {model_hash_of(row['kind'], self.seed)}"]
+        lines += ["logs:", *(f"  - {{name: {name}, path: {json.dumps(path)}}}" for name, path in _logs())]
         lines += [f"limits: {{orders_per_minute: {ORDERS_PER_MINUTE}}}"]
         lines += [f"cord: {{quiet_seconds: {self.quiet}}}", "http: {port: 0}", ""]
         self.file.write_text("\n".join(lines))
@@ -196,6 +197,12 @@ class SimulatedDesk:
             "pids": {child.name: child.pid for child in self.children},
         }
         (self.state / "demo.json").write_text(json.dumps(told, indent=1))
+
+
+def _logs() -> list[tuple[str, str]]:
+    """What the flight recorder follows: what the processes print, and what each strategy writes of its book."""
+    books = [(f"{row['name']}_book", f"strategies/{row['name']}/book.jsonl") for row in STRATEGIES]
+    return [("broker", "logs/broker.log"), ("strategies", "logs/strategies.log"), *books]
 
 
 def _venues() -> tuple[str, ...]:

@@ -177,6 +177,8 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause(0.12)
     while isinstance(pilot.app, AndonApp) and _waits(pilot.app):
         await pilot.pause(0.02)
+    if isinstance(pilot.app, AndonApp):
+        pilot.app._tick()  # a busy machine may not have come to it yet
     await pilot.pause()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from adapters.base import Account, Bar, Clock, ItemResult
+from adapters.base import Account, Bar, Clock, ItemResult, Quote
 from console.desk.events import Filled, Order, Position
 from console.desk.protective import LINKED
 from console.desk.pull import normal_symbol
@@ -191,6 +191,18 @@ def bar(symbol: str, told: dict[str, Any], interval: int) -> Bar:
         low=number(told["l"]),
         close=number(told["c"]),
         volume=number(told["v"]),
+    )
+
+
+def market_quote(symbol: str, told: dict[str, Any]) -> Quote:
+    """A price of 0 is the broker's way to say that nobody quotes that side."""
+    return Quote(
+        symbol=normal_symbol(symbol),
+        bid=number(told["bp"]) or None,
+        ask=number(told["ap"]) or None,
+        bid_size=number(told["bs"]),
+        ask_size=number(told["as"]),
+        at=nanoseconds(told["t"]),
     )
 
 

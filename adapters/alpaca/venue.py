@@ -21,6 +21,7 @@ from adapters.base import (
     ItemResult,
     NewOrder,
     Ok,
+    Quote,
     Read,
     Refused,
     Unknown,
@@ -69,8 +70,8 @@ class AlpacaVenue:
         self._connection = connection
         headers = {"APCA-API-KEY-ID": connection.key_id, "APCA-API-SECRET-KEY": connection.secret}
         secrets = (connection.secret, connection.key_id)
-        self._trading = Wire(connection.base_url, headers, connection.timeout, secrets)
-        self._market = Wire(connection.data_url, headers, connection.timeout, secrets)
+        self._trading = Wire(connection.base_url, headers, connection.timeout, secrets, connection.tap)
+        self._market = Wire(connection.data_url, headers, connection.timeout, secrets, connection.tap)
         self._client_ids: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -153,6 +154,16 @@ class AlpacaVenue:
             return {symbol: parse.bar(symbol, bar, MINUTE) for symbol, bar in told["bars"].items()}
 
         return await self._read(self._market, "/v2/stocks/bars/latest", {"symbols": ",".join(symbols)}, latest)
+
+    async def latest_quotes(self, symbols: Sequence[str]) -> Read[tuple[Quote, ...]]:
+        if not symbols:
+            return Ok((), time.time_ns())
+
+        def latest(told: dict[str, Any]) -> tuple[Quote, ...]:
+            quotes = [parse.market_quote(symbol, row) for symbol, row in told["quotes"].items()]
+            return tuple(sorted(quotes, key=lambda quote: quote.symbol))
+
+        return await self._read(self._market, "/v2/stocks/quotes/latest", {"symbols": ",".join(symbols)}, latest)
 
     async def bars(self, symbol: str, limit: int) -> Read[tuple[Bar, ...]]:
         """The last `limit` minute bars of a week, oldest first. Unless told otherwise the broker begins with today, and

@@ -9,7 +9,8 @@ from console.desk.drill import DRILLS, seconds
 from console.desk.pull import Level
 from console.desk.state import DrillState
 from console.desk.words import clock
-from console.drill import run_drill, text_of
+from console.drill import run_drill
+from console.reports import text_of
 
 PASSED, FAILED = 0, 1
 
@@ -53,7 +54,7 @@ def run(desk: str | None, name: str | None, level: str, *, as_json: bool) -> int
             }
         )
     else:
-        print(text_of(drill))
+        print(text_of(drill.report))
         print(f"  filed     {drill.report}")
         if drill.problem:
             print(f"  NOT KEPT  the guard's journal does not know of it: {drill.problem}")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from console import __version__
 from console.commands.output import print_json, print_table
-from console.config import ConfigError, find, glance, user_state
+from console.config import ConfigError, Glance, find, glance, user_state
 from console.evidence.journal import verify
+from console.evidence.signing import PUBLIC_FILE, SigningError, Trusted, key_file
 from console.processes import listens
 
 
@@ -45,12 +46,26 @@ def _desk(desk: str | None) -> dict[str, object]:
         "socket": str(socket),
         "http": http.get("url"),
         "token_file": http.get("token_file"),
+        **_signing(seen),
+        "archive": str(seen.state / "archive"),
         "journal": str(seen.state / "journal"),
         "heads": {
             report.writer: {"records": report.records, "hash": report.head_hash, "problem": report.problem}
             for report in verify(seen.state / "journal")
         },
     }
+
+
+def _signing(seen: Glance) -> dict[str, object]:
+    """The key that signs this desk's evidence, and how people know it."""
+    path = key_file(seen.path.parent, seen.state)
+    if path is None:
+        return {"signing_key": None, "signer": None}
+    try:
+        signer = str(Trusted.parse(str(path.with_name(PUBLIC_FILE))))
+    except SigningError as error:
+        signer = str(error)
+    return {"signing_key": str(path), "signer": signer}
 
 
 def _http(path: Path) -> dict[str, str]:

@@ -7,13 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from console.config import ConfigError
+from console.evidence.signing import KEY_FILE, PUBLIC_FILE, Signer
 
 _KEYS = '{"key_id": "", "secret_key": ""}\n'
 
 
 def init(folder: str) -> int:
-    """Writes desk.yaml, a key file to fill in (0600) and a systemd unit, and keeps whatever is there already. Raises
-    ConfigError where the folder can not be written."""
+    """Writes desk.yaml, a key file to fill in (0600), the key that signs evidence and a systemd unit, and keeps
+    whatever is there already. Raises ConfigError where the folder can not be written."""
     where = Path(folder).absolute()
     templates = files("console.commands").joinpath("templates")
     desk = where / "desk.yaml"
@@ -31,6 +32,7 @@ def init(folder: str) -> int:
         ):
             unit = unit.replace(word, meant)
         _write(where / "andon-guard.service", unit, 0o644)
+        _sign(where)
     except OSError as error:
         raise ConfigError(f"{error.filename}: can not be written: {error.strerror}") from None
     print(f"Next: read {desk}, fill in {where / 'keys' / 'alpaca.json'}, then: andon check {shlex.quote(str(where))}")
@@ -47,6 +49,16 @@ def _write(path: Path, text: str, mode: int) -> None:
         os.fchmod(fd, mode)
         file.write(text)
     print(f"written  {path}")
+
+
+def _sign(folder: Path) -> None:
+    path = folder / KEY_FILE
+    if os.path.lexists(path):
+        print(f"kept     {path} (it was there already)")
+        return
+    signer = Signer.make(folder)
+    print(f"written  {path}")
+    print(f"written  {folder / PUBLIC_FILE} ({signer.fingerprint}: note it where nobody at this desk can change it)")
 
 
 def _launcher() -> str:

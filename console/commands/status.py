@@ -6,6 +6,7 @@ import msgspec
 
 from console.commands.look import look
 from console.commands.output import print_json, print_table
+from console.desk.incidents import IncidentState
 from console.desk.moment import Look, Moment
 from console.desk.pull import GateState
 from console.desk.state import MonitorState, PullState, StrategyState, VenueState
@@ -38,6 +39,8 @@ def _lines(moment: Moment) -> None:
     for trouble in () if moment.down else state.trouble:
         print(f"TROUBLE: {trouble}")
     print(_gate_line(moment))
+    if (row := state.logbook.open_incident) is not None:
+        print(_incident_line(moment, row))
     for pull in sorted(state.pulls.values(), key=lambda pull: (-pull.verdict.rank, -pull.at)):
         _pull_lines(moment, pull)
     print_table([_venue_row(moment, row) for row in state.venues.values()])
@@ -47,6 +50,14 @@ def _lines(moment: Moment) -> None:
     rows = [(row.id, row.state, row.text, _monitor_age(moment, row)) for row in state.monitors.values()]
     if rows:
         print_table(rows)
+
+
+def _incident_line(moment: Moment, row: IncidentState) -> str:
+    """The incident that is open, and whether its evidence is kept."""
+    what = " ".join(filter(None, (row.id, row.severity, row.cls, f"“{row.title}”" if row.title else "")))
+    told = "nothing sealed yet" if row.sealed is None else f"sealed {row.sealed.seal}×, {_ago(moment, row.sealed.at)}"
+    kept = f"NOT KEPT: {row.trouble[-1]}" if row.trouble else told
+    return f"incident {what}, opened {_ago(moment, row.opened_at)}, {kept}"
 
 
 def _gate_line(moment: Moment) -> str:
@@ -123,6 +134,7 @@ def _facts(moment: Moment) -> dict[str, object]:
         "guard": {"down": moment.down, "version": state.guard_version, "age_s": _seconds(moment, state.guard_beat)},
         "trouble": [moment.down] if moment.down else list(state.trouble),
         "gate": state.gate_state,
+        "incident": None if (row := state.logbook.open_incident) is None else msgspec.to_builtins(row),
         "size": state.size,
         "contacts": [msgspec.structs.asdict(contact) for contact in state.contacts],
         "pulls": {pull.id: _pull_facts(moment, pull) for pull in state.pulls.values()},

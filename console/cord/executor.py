@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from console.cord.forms import FormHand
+from console.cord.forms import FormHand, Tap
 from console.cord.http import Wire
 from console.cord.latch import set_latch, write_latch
 from console.cord.lock import BEAT_EVERY, CordLock
@@ -74,8 +74,10 @@ class Executor:
         *,
         hand: str,
         waiting_for: Callable[[Task], tuple[str, ...]] = nobody,
+        tap: Tap | None = None,
     ) -> None:
         self.plan = plan
+        self._tap = tap
         self._record = record
         self._hand = hand
         self._waiting_for = waiting_for
@@ -234,7 +236,7 @@ class Executor:
             if name in self._workers:
                 return self._workers[name]
             worker = VenueWorker(
-                FormHand(self.plan.venues[name]),
+                FormHand(self.plan.venues[name], self._tap),
                 self._lock,
                 self._from_worker,
                 strategies=self._strategies,

@@ -64,9 +64,9 @@ def request_bytes(host: str, method: str, path: str, headers: dict[str, str], bo
 
 
 class Wire:
-    """One connection to one server. Not thread-safe; hand it over whole."""
+    """One connection to one server. Not thread-safe; hand it over whole. `request` is the last that was sent on it."""
 
-    __slots__ = ("_rest", "_sent_at", "_socket", "opened")
+    __slots__ = ("_rest", "_sent_at", "_socket", "opened", "request")
 
     def __init__(self, host: str, port: int, *, tls: bool, deadline: float) -> None:
         """Connect before `deadline`. Raises NotSent."""
@@ -83,6 +83,12 @@ class Wire:
         self._rest = b""
         self._sent_at = 0.0
         self.opened = time.monotonic()
+        self.request = b""
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the last request began to be sent."""
+        return time.monotonic() - self._sent_at
 
     def alive(self) -> bool:
         """Whether an idle connection still stands, as far as this side can know. An idle server says nothing: any byte,
@@ -105,6 +111,7 @@ class Wire:
             except OSError as error:
                 self.close()
                 raise NotSent(_reason("sending", error)) from None
+        self.request = request
 
     def send_now(self, request: bytes) -> bool:
         """Send a whole request on an idle connection, in one call and without waiting. False where it did not leave. A
@@ -114,6 +121,7 @@ class Wire:
             if self._socket.gettimeout() != 0:
                 self._socket.settimeout(0)
             if self._socket.send(request) == len(request):
+                self.request = request
                 return True
         except OSError:
             pass
@@ -150,7 +158,7 @@ class Wire:
         body = b"" if bodiless or status in (204, 304) else self._body(headers, deadline)
         if headers.get("connection", "").lower() == "close":
             self.close()
-        return Answer(status, headers, body, time.monotonic() - self._sent_at)
+        return Answer(status, headers, body, self.waited)
 
     def _body(self, headers: dict[str, str], deadline: float) -> bytes:
         if headers.get("transfer-encoding", "").lower() == "chunked":

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.cord.executor import Executor, Inherited, Record, nobody
+from console.cord.forms import Tap
 from console.cord.latch import boot_now
 from console.cord.lock import BEAT_EVERY
 from console.cord.plan import Plan
@@ -56,12 +57,20 @@ class _Listener:
 
 class CordThread(threading.Thread):
     """The guard's hand on the cord. `record` is called from several threads, returns at once and never raises;
-    `waiting_for` names the strategies that have not acknowledged a task's gate."""
+    `waiting_for` names the strategies that have not acknowledged a task's gate; `tap` is told every request to a venue
+    and what came of it, on the venues' threads."""
 
-    def __init__(self, plan: Plan, record: Record, *, waiting_for: Callable[[Task], tuple[str, ...]] = nobody) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        record: Record,
+        *,
+        waiting_for: Callable[[Task], tuple[str, ...]] = nobody,
+        tap: Tap | None = None,
+    ) -> None:
         super().__init__(name="cord", daemon=True)
         self._record_outside = record
-        self._executor = Executor(plan, self._record, hand="guard", waiting_for=waiting_for)
+        self._executor = Executor(plan, self._record, hand="guard", waiting_for=waiting_for, tap=tap)
         self._path = os.path.join(plan.folder, "cord.sock")
         self._said: deque[tuple[str, bytes]] = deque()
         self._selector = selectors.DefaultSelector()

@@ -507,6 +507,7 @@ class ArchiveSealed(Event, frozen=True, tag="archive_sealed"):
     bytes: int
     signer: str
     missing: tuple[str, ...] = ()
+    captured: tuple[str, ...] = ()
 
 
 class EvidenceFailed(Event, frozen=True, tag="evidence_failed"):

@@ -35,8 +35,9 @@ class Sealed(Plain, frozen=True):
 
 class IncidentState(Plain, frozen=True):
     """An incident. Times are UTC ns, `closed_at` 0 while it is open. `cls` is the id of its class, empty until somebody
-    said; `pulls` are those that opened or joined it. `sealed` is the latest seal, `trouble` what of its evidence could
-    not be kept since, a sentence each, the latest last."""
+    said; `pulls` are those that opened or joined it, `captured` those of them after which the desk was read for a seal.
+    `sealed` is the latest seal, `trouble` what of the evidence could not be kept since, a sentence each, the latest
+    last."""
 
     id: str
     cls: str
@@ -49,12 +50,18 @@ class IncidentState(Plain, frozen=True):
     closed_at: int = 0
     closed_by: str = ""
     outcome: str = ""
+    captured: tuple[str, ...] = ()
     sealed: Sealed | None = None
     trouble: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
         return not self.closed_at
+
+    @property
+    def covered(self) -> bool:
+        """Whether the desk was read and sealed since it was opened and since each of its pulls."""
+        return self.sealed is not None and set(self.pulls) <= set(self.captured)
 
 
 def next_id(known: Iterable[str], ts: int) -> str:
@@ -68,12 +75,14 @@ def next_id(known: Iterable[str], ts: int) -> str:
 def after(
     incidents: dict[str, IncidentState], entry: en.IncidentEntry, actor: str, ts: int
 ) -> dict[str, IncidentState]:
-    """The incidents after an entry. Raises ValueError with a sentence where it makes no sense as things stand."""
+    """The incidents after an entry. Raises ValueError with a sentence where it makes no sense as things stand. A pull
+    belongs to one incident: whoever opens a second for it was overtaken."""
     if isinstance(entry, en.IncidentOpened):
         if not NUMBER.fullmatch(entry.incident):
             raise ValueError(f"{entry.incident!r} is no incident's number; INC-YYYY-NNNN is expected")
         if entry.incident in incidents:
             raise ValueError(f"{entry.incident} is there already")
+        _stray(incidents, entry.pull)
         return {
             **incidents,
             entry.incident: IncidentState(
@@ -91,8 +100,9 @@ def after(
         raise ValueError(f"there is no incident {entry.incident}")
     match entry:
         case en.IncidentJoined():
-            if entry.pull in known.pulls:
-                raise ValueError(f"{entry.incident} knows the pull {entry.pull} already")
+            if not known.open:
+                raise ValueError(f"{entry.incident} was closed by {known.closed_by}: a pull opens another")
+            _stray(incidents, entry.pull)
             return changed(incidents, known, pulls=(*known.pulls, entry.pull))
         case en.IncidentNoted():
             if not entry.text.strip():
@@ -105,6 +115,18 @@ def after(
                 raise ValueError("an incident is closed with a sentence on how it came out")
             return changed(incidents, known, closed_at=ts, closed_by=actor, outcome=entry.outcome)
     raise AssertionError(f"an entry without a rule: {entry!r}")
+
+
+def of_pull(incidents: dict[str, IncidentState], pull: str) -> IncidentState | None:
+    """The incident that a pull opened or joined."""
+    return next((row for row in incidents.values() if pull in row.pulls), None)
+
+
+def _stray(incidents: dict[str, IncidentState], pull: str) -> None:
+    """Raises ValueError where the pull has an incident."""
+    known = of_pull(incidents, pull) if pull else None
+    if known is not None:
+        raise ValueError(f"the pull {pull} belongs to {known.id} already")
 
 
 def changed(incidents: dict[str, IncidentState], known: IncidentState, **changes: Any) -> dict[str, IncidentState]:

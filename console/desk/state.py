@@ -13,6 +13,7 @@ import msgspec
 from console.desk import entries as en
 from console.desk import events as ev
 from console.desk import incidents as inc
+from console.desk.base import spelled
 from console.desk.events import Plain, Record
 from console.desk.logbook import Logbook
 from console.desk.logbook import fold as fold_entry
@@ -47,16 +48,16 @@ class VenueState(Plain, frozen=True):
     account_as_of: int = 0
     positions: tuple[ev.Position, ...] = ()
     positions_as_of: int = 0
-    positions_unknown: str = "not read yet"
+    positions_unknown: str = spelled("not read yet")
     orders: tuple[ev.Order, ...] = ()
     orders_as_of: int = 0
-    orders_unknown: str = "not read yet"
+    orders_unknown: str = spelled("not read yet")
     bars: int = 0
     bar_age: float | None = None
     bars_as_of: int = 0
     quotes: tuple[ev.Quote, ...] = ()
     quotes_as_of: int = 0
-    quotes_unknown: str = "not read yet"
+    quotes_unknown: str = spelled("not read yet")
     fills: int = 0
     retired: str = ""
     answers_since: int = 0
@@ -82,8 +83,8 @@ class MonitorState(Plain, frozen=True):
 
     id: str
     info: ev.MonitorInfo | None = None
-    state: str = "unknown"
-    text: str = "not read yet"
+    state: str = spelled("unknown")
+    text: str = spelled("not read yet")
     level: float | None = None
     as_of: int = 0
     since: int = 0
@@ -116,7 +117,7 @@ class VenuePull(Plain, frozen=True):
 
     venue: str
     verdict: Verdict = Verdict.UNKNOWN
-    why: str = UNASKED
+    why: str = spelled(UNASKED)
     since: int = 0
     standing: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -261,20 +262,20 @@ class DeskState(Plain, frozen=True):
     pulls: dict[str, PullState] = {}
     resumed: dict[str, int] = {}
     fired: dict[str, FiredState] = {}
-    size: Decimal = Decimal(1)
-    rate: Decimal = Decimal(1)
+    size: Decimal = spelled(Decimal(1))
+    rate: Decimal = spelled(Decimal(1))
     size_because: str = ""
     size_since: int = 0
     nameless: str = ""
     nameless_at: int = 0
-    green_seconds: int = 900
+    green_seconds: int = spelled(900)
     limits: tuple[LimitsSet, ...] = ()
     suspended: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     contacts: tuple[ev.ContactInfo, ...] = ()
     netted: bool = True
     drills: tuple[DrillState, ...] = ()
-    logbook: Logbook = Logbook()
+    logbook: Logbook = msgspec.field(default_factory=Logbook)
     adjustments: tuple[AdjustmentState, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     guard_version: str = ""
@@ -749,7 +750,12 @@ def _archive_sealed(state: DeskState, record: Record, event: ev.ArchiveSealed) -
         items=event.items,
         missing=event.missing,
     )
-    return _incident(state, event.incident, lambda known: {"sealed": sealed, "trouble": ()})
+
+    def change(known: inc.IncidentState) -> dict[str, Any]:
+        captured = (*known.captured, *(pull for pull in event.captured if pull not in known.captured))
+        return {"sealed": sealed, "captured": captured, "trouble": ()}
+
+    return _incident(state, event.incident, change)
 
 
 def _evidence_failed(state: DeskState, record: Record, event: ev.EvidenceFailed) -> DeskState:

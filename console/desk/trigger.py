@@ -16,7 +16,7 @@ from console.desk import events as ev
 from console.desk.events import Plain
 from console.desk.metrics import FRESH, MINUTE, SECOND, SLOW_FRESH, closed, new_errors
 from console.desk.pull import Level
-from console.desk.runbook import Id, Spec, Text
+from console.desk.runbook import Id, IncidentId, Spec, Text
 from console.desk.state import DeskState, VenueState
 
 
@@ -32,6 +32,7 @@ class TriggerSpec(Spec, frozen=True):
     readings: Annotated[int, Meta(ge=1, description="a whole number from 1 on")] = 1
     threshold: Annotated[Decimal, Meta(description="a number above 0")] | None = None
     limit: Text | None = None
+    incident: IncidentId | None = None
     unwatched: Text | None = None
 
     def __post_init__(self) -> None:

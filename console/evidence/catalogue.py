@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 from pyarrow import fs
 
 from console.desk.archive import Summary, Unreadable
-from console.evidence.index import INCIDENTS, ITEMS, item_rows, row_of, tail_of
+from console.evidence.index import INCIDENTS, ITEMS, digest_of, item_rows, row_of
 from console.evidence.manifest import ItemLine, Manifest, read_manifest
 from console.evidence.reading import SEAL, SealedFile
 from console.evidence.verify import verify
@@ -84,9 +84,9 @@ class Catalogue:
         for folder, summary in self._entries(False):
             if summary.trouble:
                 continue
-            tail, known = tail_of(folder), self._manifests.get(folder)
-            if known is None or known[0] != tail:
-                known = self._manifests[folder] = tail, read_manifest(folder)
+            digest, known = digest_of(folder), self._manifests.get(folder)
+            if known is None or known[0] != digest:
+                known = self._manifests[folder] = digest, read_manifest(folder)
             yield _Case(folder, summary, known[1])
 
     # --- items --------------------------------------------------------------------------------------------------------

@@ -27,6 +27,18 @@ def texts(values: pa.Array) -> pa.Array:
     return pc.fill_null(_texts(values), NONE)
 
 
+def plain(values: pa.Array) -> list[object]:
+    """Each value for a machine: numbers and truths as they are, decimals as exact text, times in UTC to the nanosecond,
+    None where there is none."""
+    kind = values.type
+    if pa.types.is_timestamp(kind):
+        told = values.cast(pa.timestamp("ns", kind.tz)).cast(pa.timestamp("ns")).cast(pa.string())
+        return list(pc.binary_join_element_wise(pc.replace_substring(told, " ", "T"), "Z", "").to_pylist())
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return list(values.to_pylist())
+    return list(_texts(values).to_pylist())
+
+
 def printable(cell: str) -> str:
     """Without what would move a terminal's cursor or turn the direction of writing."""
     return cell if cell.isprintable() else cell.translate(_VISIBLE)

@@ -1,4 +1,4 @@
-"""One incident as one file, `.tar.zst`: what its heads cover, and nothing else. The same evidence gives the same bytes."""
+"""One incident as one file, `.tar.zst`: what its heads cover. The same evidence gives the same bytes."""
 
 import contextlib
 import io
@@ -32,10 +32,9 @@ def export(folder: Path, to: Path) -> int:
     new = to.with_name(f".{to.name}.{os.getpid()}.new")
     try:
         with new.open("xb") as file:
-            _pack(folder, file)
-            file.flush()
+            _pack(folder, os.fdopen(os.dup(file.fileno()), "wb"))
             os.fsync(file.fileno())
-            size = file.tell()
+            size = os.fstat(file.fileno()).st_size
         _prove(new)
         os.rename(new, to)
     except OSError as error:
@@ -47,6 +46,7 @@ def export(folder: Path, to: Path) -> int:
 
 
 def _pack(folder: Path, file: IO[bytes]) -> None:
+    """Closes the file."""
     manifest = read_manifest(folder)
     if not manifest.heads:
         raise Unreadable(f"{folder / MANIFEST}: nothing was sealed yet")

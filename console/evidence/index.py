@@ -1,8 +1,8 @@
 """The index of an archive: a row an incident, so that a list of thousands comes at once. It can always be made anew.
 
 `index.parquet` lies in the archive and goes along when that is copied: a row counts as long as the incident's manifest
-ends in the bytes that it ended in then, and those hold its last signed hash. `desk.duckdb` is for whoever wants to ask
-with tools of their own. Neither is evidence. Imports PyArrow.
+is, byte by byte, what it was then. `desk.duckdb` is for whoever wants to ask with tools of their own. Neither is
+evidence. Imports PyArrow.
 """
 
 import contextlib
@@ -17,31 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from console.desk.archive import Summary, Unreadable
-from console.evidence.manifest import MANIFEST, Manifest, open_file, read_manifest
+from console.evidence.manifest import Manifest, read_bytes, read_manifest
 from console.evidence.summaries import deep_summary_of, incident_folders
 
 INDEX = "index.parquet"
-_TAIL_BYTES = 1024
 _TIME = pa.timestamp("ns", "UTC")
 
 
 class Known(NamedTuple):
-    """A row of the index: what the manifest ended in (`tail_of`) when it was made, and the summary."""
+    """A row of the index: what the manifest was known by when it was made, and the summary."""
 
-    tail: str
+    digest: str
     summary: Summary
 
 
-def tail_of(folder: Path) -> str:
-    """What the manifest's size and last bytes are known by. Raises Unreadable."""
-    path = folder / MANIFEST
-    try:
-        with open_file(path) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
-            return hashlib.sha256(b"%d " % size + file.read()).hexdigest()
-    except OSError as error:
-        raise Unreadable(f"{path}: the manifest can not be read: {error.strerror}") from None
+def digest_of(folder: Path) -> str:
+    """What an incident's manifest is known by: the SHA-256 of its bytes. Raises Unreadable."""
+    return hashlib.sha256(read_bytes(folder)).hexdigest()
 
 
 def read_index(archive: Path) -> dict[str, Known]:
@@ -53,13 +45,13 @@ def read_index(archive: Path) -> dict[str, Known]:
         rows = table.cast(_NUMBERS).to_pylist()
     except (OSError, ValueError, pa.ArrowException):
         return {}
-    return {row.pop("folder"): Known(row.pop("tail"), _summary(archive, row)) for row in rows}
+    return {row.pop("folder"): Known(row.pop("manifest"), _summary(archive, row)) for row in rows}
 
 
 def known_summary(folder: Path, index: Mapping[str, Known]) -> Summary | None:
     """What a fresh row of the index says. Raises Unreadable where the folder has no manifest."""
     known = index.get(folder.name)
-    return known.summary if known is not None and known.tail == tail_of(folder) else None
+    return known.summary if known is not None and known.digest == digest_of(folder) else None
 
 
 def refresh(archive: Path) -> int:
@@ -81,13 +73,13 @@ def _write(archive: Path, index: Mapping[str, Known]) -> int:
     rows = []
     for folder in incident_folders(archive):
         try:
-            tail = tail_of(folder)
+            digest = digest_of(folder)
         except Unreadable:
             continue
         known = index.get(folder.name)
-        summary = known.summary if known is not None and known.tail == tail else deep_summary_of(folder)
+        summary = known.summary if known is not None and known.digest == digest else deep_summary_of(folder)
         if not summary.trouble:
-            rows.append({"folder": folder.name, "tail": tail, **row_of(summary)})
+            rows.append({"folder": folder.name, "manifest": digest, **row_of(summary)})
     if archive.is_dir():
         table = pa.Table.from_pylist(rows, schema=_FORM)
         with _aside(archive / INDEX) as new:
@@ -162,7 +154,7 @@ ITEMS = pa.schema(
         ("sha256", pa.string()),
     ]
 )
-_FORM = pa.schema([("folder", pa.string()), ("tail", pa.string()), *INCIDENTS])
+_FORM = pa.schema([("folder", pa.string()), ("manifest", pa.string()), *INCIDENTS])
 _NUMBERS = pa.schema([field.with_type(pa.int64()) if field.type == _TIME else field for field in _FORM])
 
 

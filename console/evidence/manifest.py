@@ -23,7 +23,7 @@ MANIFEST = "manifest.jsonl"
 LONGEST = 64 << 20
 """Bytes that a manifest may have: the lines of some hundred thousand files."""
 _FILE = re.compile(r"([0-9]{3,9})-[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_TAIL = re.compile(rb',"hash":"([0-9a-f]{64})"(?:,"signature":"[A-Za-z0-9+/]{86}==")?\}')
+_TAIL = re.compile(rb',"hash":"[0-9a-f]{64}"(?:,"signature":"[A-Za-z0-9+/]{86}==")?\}')
 _LONGEST_TAIL = 256
 _SIGNED = b"andon head v1\n"
 
@@ -218,55 +218,71 @@ def parse(data: bytes) -> tuple[Manifest, list[Problem]]:
 
 
 class _Reader:
+    """Goes on behind a broken line: what stands there is taken as it says it is, so that one fault is told once."""
+
     def __init__(self) -> None:
         self.items: list[ItemLine] = []
         self.heads: list[HeadLine] = []
         self.loose: list[ItemLine] = []
         self.problems: list[Problem] = []
-        self._prev = GENESIS
         self._files: set[str] = set()
+        self._prev, self._seq, self._seal = GENESIS, 1, 1  # what is due
+        self._torn = False
 
     def take(self, number: int, raw: bytes) -> None:
         try:
-            tail = _TAIL.fullmatch(raw, found) if (found := raw.rfind(b',"hash":"', -_LONGEST_TAIL)) >= 0 else None
-            if tail is None:
-                raise ValueError("this is no line of a manifest: it does not end in a hash")
-            claimed, prev = tail[1].decode(), self._prev
-            self._prev = claimed  # whatever is wrong with this one, the next is held against what it says
-            if hashlib.sha256(prev.encode() + raw[: tail.start()]).hexdigest() != claimed:
-                raise ValueError("its hash does not match its bytes and the line before: something here was changed")
-            line = _line(raw)
-            self._in_place(line, number, prev)
+            line = _checked(raw)
+            why = "" if self._torn else self._out_of_place(line)
+            self._torn = False
         except ValueError as error:
-            self.problems.append((number, str(error)))
-            return
-        if isinstance(line, ItemLine):
-            self._files.add(line.file)
-            self.loose.append(line)
-        else:
+            why, line = str(error), None
+            self._torn = True
+        if why:
+            self.problems.append((number, why))
+        if line is not None:
+            self._place(line, number)
+
+    def _place(self, line: Line, number: int) -> None:
+        self._prev, self._seq, self._seal = line.hash, line.seq + 1, line.seal
+        if isinstance(line, HeadLine):
+            self._seal += 1
             self.items += self.loose
             self.loose = []
             self.heads.append(line)
+        elif line.file in self._files:
+            self.problems.append((number, f"{line.file} is named a second time"))
+        else:
+            self._files.add(line.file)
+            self.loose.append(line)
 
-    def _in_place(self, line: Line, number: int, prev: str) -> None:
-        """Raises ValueError where a line is not what has to stand here."""
-        if line.prev != prev:
-            raise ValueError("it names another line before it than the one that stands there")
-        if line.seq != number:
-            raise ValueError(f"seq is {line.seq}, {number} was due: a line is missing or doubled")
-        due = self.heads[-1].seal + 1 if self.heads else 1
-        if line.seal != due:
-            raise ValueError(f"it belongs to seal {line.seal}, {due} was due")
-        if isinstance(line, HeadLine):
-            if line.lines != number - 1:
-                raise ValueError(f"it says that {line.lines} lines stand before it, and {number - 1} do")
-            if self.heads and line.incident != self.heads[0].incident:
-                raise ValueError(f"it is of {line.incident}, the first of {self.heads[0].incident}")
-            return
-        if seal_of(line.file) != line.seal:
-            raise ValueError(f"{line.file[:200]!r} can not name a file of seal {line.seal}")
-        if line.file in self._files:
-            raise ValueError(f"{line.file} is named a second time")
+    def _out_of_place(self, line: Line) -> str:
+        """Why this is not the line that has to stand here; empty where it is."""
+        if line.prev != self._prev:
+            return "it does not go on from the line before: one is missing, was moved or came in between"
+        if line.seq != self._seq:
+            return f"seq is {line.seq}, {self._seq} was due"
+        if line.seal != self._seal:
+            return f"it belongs to seal {line.seal}, {self._seal} was due"
+        if isinstance(line, HeadLine) and self.heads and line.incident != self.heads[0].incident:
+            return f"it is of {line.incident}, the first of {self.heads[0].incident}"
+        return ""
+
+
+def _checked(raw: bytes) -> Line:
+    """A line that is right in itself. Raises ValueError with a sentence."""
+    found = raw.rfind(b',"hash":"', max(0, len(raw) - _LONGEST_TAIL))
+    tail = _TAIL.fullmatch(raw, found) if found >= 0 else None
+    if tail is None:
+        raise ValueError("this is no line of a manifest: it does not end in a hash")
+    line = _line(raw)
+    if hashlib.sha256(line.prev.encode() + raw[: tail.start()]).hexdigest() != line.hash:
+        raise ValueError("its hash does not match its bytes: something in it was changed")
+    if isinstance(line, HeadLine):
+        if line.lines != line.seq - 1:
+            raise ValueError(f"it is line {line.seq}, and says that {line.lines} lines stand before it")
+    elif seal_of(line.file) != line.seal:
+        raise ValueError(f"{line.file[:200]!r} can not name a file of seal {line.seal}")
+    return line
 
 
 def _line(raw: bytes) -> Line:

@@ -36,6 +36,10 @@ _COMPOSED = "query"
 """`query('…')` and `query_table('…')` can name a table in pieces: then any may be meant."""
 
 
+class BadQuery(Unreadable):
+    """A statement that is wrong, or not let in. The message says what, and where in it."""
+
+
 class Result(NamedTuple):
     """The rows that were asked for; `more` where there were others."""
 
@@ -54,13 +58,14 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def answer(self, sql: str, limit: int) -> Answer:
-        """As a screen shows it. Raises Unreadable."""
+        """As a screen shows it. Raises BadQuery and Unreadable."""
         table, more, took_ms = self.ask(sql, limit)
         cells = [[printable(cell) for cell in cells_of(column)] for column in table.columns]
         return Answer(_columns(table.schema), tuple(zip(*cells, strict=True)), more, took_ms)
 
     def ask(self, sql: str, limit: int, seconds: float = SECONDS) -> Result:
-        """The first `limit` rows of what a statement gives. Raises Unreadable with the reason, and its place in it."""
+        """The first `limit` rows of what a statement gives. Raises BadQuery, and Unreadable where evidence is not what
+        was sealed or the statement was ended."""
         began = time.monotonic()
         with duckdb.connect(":memory:", config=_ALONE) as base:
             _only_reading(base, sql)
@@ -93,7 +98,7 @@ class Sandbox:
             if self._ended:
                 raise Unreadable(f"no answer: {self._ended}") from None
             self._catalogue.find_damage(_mentions(sql))
-            raise Unreadable(_placed(base, sql) or _said(error, sql)) from None
+            raise BadQuery(_placed(base, sql) or _said(error, sql)) from None
         finally:
             timer.cancel()
             with self._lock:
@@ -153,18 +158,18 @@ def _only_reading(base: duckdb.DuckDBPyConnection, sql: str) -> None:
         explained = _EXPLAIN.fullmatch(sql[sql.casefold().index("explain") :])
         kind = _kind(base, explained[1]) if explained else kind
     if kind == "MULTI":
-        raise Unreadable("PIVOT needs to be told its values: PIVOT … ON column IN ('a', 'b') USING …")
+        raise BadQuery("PIVOT needs to be told its values: PIVOT … ON column IN ('a', 'b') USING …")
     if kind != "SELECT":
-        raise Unreadable(f"{kind} is refused: an archive is only read, by SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
+        raise BadQuery(f"{kind} is refused: an archive is only read, by SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
 
 
 def _kind(base: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
         statements = base.extract_statements(sql)
     except duckdb.Error as error:
-        raise Unreadable(_said(error, sql)) from None
+        raise BadQuery(_said(error, sql)) from None
     if len(statements) != 1:
-        raise Unreadable(f"one statement is expected, and there are {len(statements)}")
+        raise BadQuery(f"one statement is expected, and there are {len(statements)}")
     return str(statements[0].type.name)
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from console import __version__
 from console.desk.archive import Unreadable
 from console.desk.events import Record, encode
 from console.desk.state import DeskState, fold
@@ -228,7 +229,8 @@ def state_of(folder: Path, manifest: Manifest | None = None) -> DeskState:
     finally:
         table.close()
     if hashlib.sha256(encode(state)).hexdigest() != manifest.last.fold:
-        raise Unreadable(f"{folder}: its records do not fold to the state that was sealed (seal {manifest.last.seal})")
+        by = f"seal {manifest.last.seal}, by version {manifest.last.version}"
+        raise Unreadable(f"{folder}: its records do not fold to the state that was sealed ({by}; this is {__version__})")
     return state
 
 

@@ -4,26 +4,16 @@ What comes out is of the same form as what went in (JSON stays JSON, a line stay
 nothing.
 """
 
-import base64
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import unquote_plus
 
-MARK = "[redacted]"
-LEAST = 6
-"""Characters of the shortest known secret that is looked for: a shorter one stands in half the words there are."""
+from console.desk.hidden import LEAST, MARK, secret_name, spelled
 
-_WORDS = frozenset(
-    re.split(
-        r"\s+",
-        "secret secrets password passwords passwd passphrase pass pwd token tokens jwt otp credential credentials cookie "
-        "cookies authorization auth bearer signature sig apikey secretkey accesskey privatekey apca",
-    )
-)
-_KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "session", "account", "client"})
+LONGEST_KEY = 200
+"""Lines of a private key, at most: a block that is never closed must not swallow the rest."""
+
 _LINE_LONG = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate"})
 """Headers whose value goes on to the end of the line."""
 _HINTS = (
@@ -44,8 +34,9 @@ _HINTS = (
     ),
     *("key", "apca", "session", "://"),
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PEM_BEGIN = "-----BEGIN "
+_PEM_FIRST = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[^\"'\\]|\\+[nrt])*?"
     r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|(?=\\*[\"'])|(?=\\+(?:[^nrt\\]|\Z))|\Z)"
@@ -65,15 +56,6 @@ _NOTHING = frozenset({"null", "true", "false", "none", "None", "True", "False"})
 _YAML_KEY = re.compile(r"^(?P<indent>[ ]*(?:- +)*)(?P<quote>[\"']?)(?P<key>[\w.-]+)(?P=quote)[ ]*:(?P<value>[ ].*|)$")
 
 
-def secret_name(name: str) -> bool:
-    """Whether what is called so (a header, a setting, a parameter, a variable) is probably a secret."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    if any(word in _WORDS for word in words):
-        return True
-    pairs = set(pairwise(words))
-    return ("key", "id") in pairs or ("session", "id") in pairs or any((word, "key") in pairs for word in _KEYS)
-
-
 def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
     """The values of variables whose names look secret; paths are none."""
     for name, value in environment.items():
@@ -85,8 +67,7 @@ class Redactor:
     """`known` are secrets as they are; every one is also found as JSON, as URL and as base64 spell it."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        spelled = {form for secret in known if len(secret) >= LEAST for form in _spellings(secret)}
-        self._known = sorted(spelled, key=lambda form: (-len(form), form))
+        self._known = spelled(known)
         self._bytes = [form.encode() for form in self._known]
 
     def suspects(self, text: str) -> bool:
@@ -150,27 +131,21 @@ class Redactor:
         return self.text("".join(_without_secret_keys(text)))
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """How a secret may be written: as it is, escaped for JSON once and twice, for a URL, in hex and in base64."""
-    yield secret
-    for ascii_only in (True, False):
-        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
-        yield once
-        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
-    data = secret.encode()
-    for spelled in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield spelled
-        yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), spelled)
-    yield data.hex()
-    yield data.hex().upper()
-    for before in range(3):  # within a longer text base64 spells it in three ways
-        whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
-        first = (0, 2, 3)[before]  # characters that also hold bits of what stands before
-        last = len(whole) - ((before + len(data)) % 3 > 0)
-        spelled = whole[first:last]
-        if len(spelled) >= LEAST:
-            yield spelled
-            yield spelled.replace("+", "-").replace("/", "_")
+class KeyBlocks:
+    """Finds private keys in a text that comes line by line, where no single line shows the whole of one."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def inside(self, line: str) -> bool:
+        """Whether this line stands behind the first one of a private key, up to its last."""
+        if self._left:
+            self._left = 0 if _PEM_END.search(line) else self._left - 1
+            return True
+        begun = _PEM_FIRST.search(line)
+        if begun and not _PEM_END.search(line, begun.end()):
+            self._left = LONGEST_KEY
+        return False
 
 
 def _without_flag(found: re.Match[str]) -> str:

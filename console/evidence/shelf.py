@@ -59,12 +59,16 @@ class FolderShelf:
 
     def open(self, summary: Summary) -> "FolderCase":
         """See `Shelf`. Raises Unreadable."""
+        return FolderCase(self.folder_of(summary), summary.archive, self._trusted)
+
+    def folder_of(self, summary: Summary) -> Path:
+        """Where an incident's files lie. Raises Unreadable."""
         if (summary.archive, summary.id) not in self._folders:
             self._entries(False)
         folder = self._folders.get((summary.archive, summary.id))
         if folder is None:
             raise Unreadable(f"there is no incident {summary.id} in {summary.archive}")
-        return FolderCase(folder, summary.archive, self._trusted)
+        return folder
 
     def query(self, sql: str, limit: int = 1000) -> Answer:
         """See `Shelf`."""

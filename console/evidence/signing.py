@@ -5,10 +5,12 @@ Imports cryptography: for the worker, and for commands that make, show or check 
 
 import base64
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +100,7 @@ class Signer:
         if path is None:
             return cls.make(state_folder)
         signer = cls.load(path)
-        with contextlib.suppress(OSError):  # a crash between the two files; the desk's folder may be closed to us
+        with contextlib.suppress(OSError, SigningError):  # the desk's folder may be closed to us
             signer._write_public(path.parent)
         return signer
 
@@ -107,11 +109,16 @@ class Signer:
         return self._key.sign(message)
 
     def _write_public(self, folder: Path) -> None:
+        """Into `signing.pub`, behind former keys, whose evidence is as good as it was."""
+        path = folder / PUBLIC_FILE
         pem = self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        with contextlib.suppress(FileExistsError):
-            _write_once(folder / PUBLIC_FILE, pem, 0o644)
+        try:
+            _write_once(path, pem, 0o644)
+        except FileExistsError:
+            if self.fingerprint not in _public_keys(path):
+                _write(path, path.read_bytes() + pem, 0o644, os.replace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,14 @@ def _public_keys(path: Path) -> frozenset[str]:
 
 
 def _write_once(path: Path, data: bytes, mode: int) -> None:
-    """Write a file whole, or not at all. Raises FileExistsError where there is one, whoever made it and when."""
+    """Write a file that is not there yet. Raises FileExistsError where it is, whoever made it and when."""
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    _write(path, data, mode, os.link)
+
+
+def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
+    """Write a file whole, or not at all: aside, and then `place` it."""
     new = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -173,6 +187,7 @@ def _write_once(path: Path, data: bytes, mode: int) -> None:
             file.write(data)
             file.flush()
             os.fsync(fd)
-        os.link(new, path)
+        place(new, path)
     finally:
-        os.unlink(new)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)

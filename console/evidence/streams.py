@@ -42,6 +42,7 @@ EXCHANGES: Columns = {
     "status": "whole",
     "headers": "text",
     "body": "text",
+    "body_sha256": "text",
     "took_ms": "real",
     "error": "text",
 }
@@ -73,7 +74,7 @@ class TelemetryRow(NamedTuple):
 
 
 class ExchangeRow(NamedTuple):
-    """`headers` is a JSON object."""
+    """`headers` is a JSON object; a `body` that is empty beside a hash is that of the last row with this hash."""
 
     ts: int
     venue: str
@@ -82,6 +83,7 @@ class ExchangeRow(NamedTuple):
     status: int
     headers: str
     body: str
+    body_sha256: str
     took_ms: float
     error: str
 
@@ -129,6 +131,9 @@ def row_of(line: bytes | str, pos: int) -> RecordRow:
 
 def told_of(row: RecordRow) -> "Record | DeskState":
     """The record, or the keyframe's state, that a row holds. Raises msgspec.MsgspecError."""
-    if row.kind == STATE:
-        return _decode_state.decode(row.data)
+    return _decode_state.decode(row.data) if row.kind == STATE else record_of(row)
+
+
+def record_of(row: RecordRow) -> Record:
+    """The record that a row holds. Raises msgspec.MsgspecError."""
     return Record(row.ts, row.writer, row.actor, _decode_event.decode(row.data), row.seq, row.incident)

@@ -17,6 +17,7 @@ from console.desk import events as ev
 from console.desk import incidents as inc
 from console.desk.archive import Standing, Unreadable
 from console.desk.events import Record
+from console.evidence.contents import JournalCheck, NotJudged, check_state, damage
 from console.evidence.manifest import (
     MANIFEST,
     HeadLine,
@@ -27,6 +28,7 @@ from console.evidence.manifest import (
     parse,
     read_bytes,
 )
+from console.evidence.reading import SealedFile
 from console.evidence.seal import NEW, being_sealed, leftovers
 from console.evidence.signing import Trusted, fingerprint, signed_by
 
@@ -137,6 +139,7 @@ def verify(
         report.found(MANIFEST, "behind the last head stand lines that nobody signed", len(manifest.lines))
     _signatures(report)
     _files(report, manifest, progress or (lambda done, of: None))
+    _contents(report, manifest)
     _strays(report, manifest, names)
     _hold_against(report, known)
     return report
@@ -192,7 +195,7 @@ def _files(report: Report, manifest: Manifest, progress: Progress) -> None:
         except (OSError, Unreadable) as error:
             what = _why(error, path)
         else:
-            what = _compared(item, size, digest.hexdigest(), held)
+            what = _compared(report.folder, item, size, digest.hexdigest(), held)
         done += item.bytes
         report.files[item.file] = what or OK
         if what:
@@ -200,15 +203,42 @@ def _files(report: Report, manifest: Manifest, progress: Progress) -> None:
     progress(done, all_bytes)
 
 
-def _compared(item: ItemLine, size: int, sha256: str, held: Mapping[str, ItemLine]) -> str:
+def _compared(folder: Path, item: ItemLine, size: int, sha256: str, held: Mapping[str, ItemLine]) -> str:
     """What is wrong with a file; empty where it is what was sealed."""
     if sha256 == item.sha256:
         return "" if size == item.bytes else f"its line says {item.bytes} bytes, and {size} were sealed"
     if sha256 in held:
         return f"it holds what was sealed as {held[sha256].file}"
+    what = "its bytes are not those that were sealed"
     if size != item.bytes:
-        return f"it has {size} bytes, and {item.bytes} were sealed"
-    return "its bytes are not those that were sealed"
+        what = f"it has {size} bytes, and {item.bytes} were sealed"
+    return what if item.rows is None else f"{what}; {damage(folder, item)}"
+
+
+def _contents(report: Report, manifest: Manifest) -> None:
+    """What the tables say; as far as their bytes are right."""
+    journal = JournalCheck(report.folder)
+    heads = {head.seal: head for head in report.heads}
+    for item in manifest.items:
+        if report.files[item.file] != OK or item.rows is None or item.seal not in heads:
+            continue
+        try:
+            SealedFile(report.folder, item, 0).close()
+            said = list(journal.take(item, heads[item.seal])) if item.item == "journal" else []
+        except Unreadable as error:
+            said = [_why(error, report.folder / item.file)]
+        for what in said:
+            report.found(item.file, what)
+            report.files[item.file] = what
+    if report.findings:
+        return
+    for head in report.heads:
+        try:
+            check_state(report.folder, manifest, head)
+        except NotJudged as why:
+            report.notes.append(str(why))
+        except Unreadable as error:
+            report.found(MANIFEST, _why(error, report.folder), head.seq)
 
 
 def _strays(report: Report, manifest: Manifest, names: Sequence[str]) -> None:
@@ -240,13 +270,13 @@ def _hold_against(report: Report, known: Known | None) -> None:
     if known is None:
         return
     told = known.get(report.incident, ())
+    heads = {head.seal: head for head in report.heads}
     for sealed in told:
-        here = report.heads[sealed.seal - 1] if sealed.seal <= len(report.heads) else None
         which = f"seal {sealed.seal} ({sealed.why}), which the journal tells of at {_time(sealed.at)}"
-        if here is None:
-            report.found(MANIFEST, f"{which}, is missing: something was cut off")
-        elif here.hash != sealed.head:
-            report.found(MANIFEST, f"{which}, is another one: this chain was written anew", here.seq)
+        if sealed.seal not in heads:
+            report.found(MANIFEST, f"{which}, is not here: something was cut off")
+        elif heads[sealed.seal].hash != sealed.head:
+            report.found(MANIFEST, f"{which}, is another one here: this was written anew", heads[sealed.seal].seq)
     last = max((sealed.seal for sealed in told), default=0)
     report.notes += [f"the journal does not tell of seal {head.seal}" for head in report.heads if head.seal > last]
 

@@ -6,9 +6,11 @@ A guard that is connected but silent (it beats every 0.5 s) is frozen, and count
 """
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import itertools
+import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -31,8 +33,17 @@ from console.guard.wire import LINE_LIMIT, PROTOCOL, Answer, FromConsole, FromGu
 RETRY_SECONDS = 0.5
 SILENCE_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
-LONGER_SECONDS = {"prove": 30.0, "resume": 60.0, "differences": 60.0, "adjust": 90.0}
-"""Commands that ask venues before they answer."""
+LONGER_SECONDS = {
+    "prove": 30.0,
+    "resume": 60.0,
+    "differences": 60.0,
+    "adjust": 90.0,
+    "snapshot": 60.0,
+    "attach": 60.0,
+}
+"""Commands that ask venues, or wait for a seal, before they answer."""
+PIECE = 36 << 10
+"""Bytes of a file that go with one command."""
 
 _decode = msgspec.json.Decoder(FromGuard)
 _UNSURE = "it may or may not have done it"
@@ -110,6 +121,14 @@ class GuardClient:
         if not answer.ok:
             raise RuntimeError(answer.text)
         return answer.text
+
+    async def upload(self, data: bytes) -> str:
+        """Send a file to the guard, for a command that names it by what this returns. Raises RuntimeError with the
+        reason why the guard did not take it."""
+        name = secrets.token_hex(8)
+        for at in range(0, max(len(data), 1), PIECE):
+            await self.command("upload", upload=name, data=base64.b64encode(data[at : at + PIECE]).decode())
+        return name
 
     async def keep(self, entry: AnyEntry) -> str:
         """See `console.desk.source.Source`. What no guard takes is judged here, by the same rule, and written here."""

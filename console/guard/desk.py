@@ -1,7 +1,7 @@
 """From desk.yaml to the things the guard works with: venues, strategy hosts, the cord's plan, the description."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from adapters.registry import make_venue
 from console.config import DeskConfig, Limits, StrategyConfig, VenueConfig
 from console.cord.keys import keys_of
 from console.desk.events import ContactInfo, DeskDescribed, MonitorInfo, StrategyInfo, VenueInfo
+from console.desk.exchange import HttpExchange
 
 
 def limits_hash(limits: Limits) -> str:
@@ -19,11 +20,11 @@ def limits_hash(limits: Limits) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def connect(venue: VenueConfig) -> Venue:
+def connect(venue: VenueConfig, tap: Callable[[HttpExchange], None]) -> Venue:
     """The venue's adapter with its keys. Raises KeyFileError and UnknownAdapter; opens no connection yet."""
     key_id, secret = keys_of(_keys_path(venue))
     return make_venue(
-        venue.adapter, Connection(venue.name, venue.base_url, venue.data_url, key_id, secret, venue.timeout)
+        venue.adapter, Connection(venue.name, venue.base_url, venue.data_url, key_id, secret, venue.timeout, tap)
     )
 
 

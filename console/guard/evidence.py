@@ -1,74 +1,125 @@
-"""What was known at a pull: broker truth, book, model and config hashes, read at once and beside the cord.
+"""Everything that is kept of a desk, composed: what is recorded, what is read at a pull, and what is sealed.
 
-The cord never waits for this. Every venue and strategy is asked at the same time, each for at most `SECONDS`; what did
-not answer is named in `missing`, and stands nowhere as empty.
+The rest of the guard knows this much of it: it is told what consoles ask for, and says what trouble it has.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
-from adapters.base import Ok, Read, StrategyHost, Unknown, Venue
-from console.desk.events import BookRead, EvidenceTaken, Order, Position, StrategySampled
+from adapters.base import StrategyHost, Venue
+from console import __version__
+from console.config import DeskConfig
+from console.cord.plan import Plan
+from console.guard import desk
+from console.guard.at_pull import AtPull
+from console.guard.capture import Capture
+from console.guard.exchanges import Exchanges
+from console.guard.exhibition import Exhibition
+from console.guard.frames import File, LogFile, Ready, Setup
+from console.guard.hub import Hub
+from console.guard.incidents import Incidents, load_classes
+from console.guard.logbook import LogKeeper
+from console.guard.recorder import Recorder
+from console.guard.recording import Recording
+from console.guard.secrets import secret_files
+from console.guard.uploads import Uploads, safe_name
 
-SECONDS = 5.0
+SIMULATED_SEGMENT_SECONDS = 5.0
+SEGMENT_SECONDS = 60.0
 
-T = TypeVar("T")
 
+class Evidence:
+    """Belongs to the event loop. Made right behind the hub: what is recorded is heard before anybody else hears it."""
 
-async def take_evidence(
-    pull: str, venues: Sequence[Venue], hosts: Mapping[str, StrategyHost], config_hash: str
-) -> EvidenceTaken:
-    """The evidence of one pull, from the venues in its scope and all strategies."""
-    missing: list[str] = []
+    def __init__(
+        self,
+        hub: Hub,
+        config: DeskConfig,
+        venues: Mapping[str, Venue],
+        hosts: Mapping[str, StrategyHost],
+        exchanges: Exchanges,
+    ) -> None:
+        self._hub = hub
+        self._config = config
+        self._hosts = hosts
+        self._exchanges = exchanges
+        self.recorder = Recorder(hub, config.state, self._setup)
+        self._recording = Recording(hub, self.recorder)
+        symbols = {name: desk.symbols_at(config.strategies, name) for name in venues}
+        self._capture = Capture(hub, venues, hosts, symbols, config.path)
+        self._uploads = Uploads(config.state / "uploads")
+        self.recorder.heard.append(lambda said: exchanges.forget() if isinstance(said, Ready) else None)
 
-    async def asked(what: str, read: "asyncio.Future[Read[T]]") -> T | None:
-        try:
-            async with asyncio.timeout(SECONDS):
-                answer = await read
-        except TimeoutError:
-            answer = Unknown("no answer in time")
-        if isinstance(answer, Ok) and answer.complete:
-            return answer.data
-        missing.append(what)
+    def attend(self, plan: Plan, keeper: LogKeeper) -> None:
+        """Follow what becomes of the desk from here on, and go on with what an earlier guard left."""
+        at_pull = AtPull(self._hub, plan, self._capture, self._hosts)
+        at_pull.recover(self._hub.state)
+        self._incidents = Incidents(
+            self._hub,
+            keeper,
+            self._recording,
+            self.recorder,
+            Exhibition(self._hub, self._config, self._capture),
+            at_pull,
+            load_classes(self._config),
+            self._config.state / "archive",
+        )
+
+    async def recover(self) -> None:
+        """Take up what an earlier guard left unsealed."""
+        await self._incidents.recover()
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """What is not kept, a sentence each."""
+        return tuple(filter(None, (self.recorder.trouble, *self._incidents.trouble)))
+
+    async def record(self) -> None:
+        """Send what was told and what was exchanged on its way."""
+        self._recording.step()
+        for exchange in self._exchanges.take():
+            self.recorder.exchange(exchange)
+
+    async def tend(self) -> None:
+        """Seal what is due."""
+        self._incidents.step()
+
+    async def end(self) -> None:
+        """Send the last of it, and let the recorder end."""
+        await self.record()
+        await self.recorder.end()
+
+    async def command(self, name: str, arguments: Mapping[str, str], actor: str) -> str | None:
+        """What a console may ask for; None where that is none of this. Raises RuntimeError with the reason for a
+        refusal."""
+        match name, arguments:
+            case "upload", {"upload": upload, "data": data}:
+                return await self._uploads.add(upload, data)
+            case "snapshot", asked:
+                screen = tuple(
+                    self._file(f"screen.{kind}", asked[kind], actor, f"the console of {actor}")
+                    for kind in ("svg", "txt")
+                    if kind in asked
+                )
+                return await self._incidents.snapshot(asked.get("incident", ""), actor, screen)
+            case "attach", {"incident": incident, "upload": upload, "name": told}:
+                file = self._file(f"attached-{safe_name(told)}", upload, actor, f"sent as {told}")
+                return await self._incidents.attach(incident, (file,), actor)
         return None
 
-    positions: dict[str, tuple[Position, ...]] = {}
-    orders: dict[str, tuple[Order, ...]] = {}
-    book: dict[str, tuple[Position, ...]] = {}
-    models: dict[str, str] = {}
+    def _file(self, name: str, upload: str, actor: str, source: str) -> File:
+        path = str(self._uploads.take(upload))
+        return File(name, self._hub.clock(), actor, source, path=path, spooled=True)
 
-    async def of_venue(venue: Venue) -> None:
-        held, standing = await asyncio.gather(
-            asked(f"{venue.name} positions", asyncio.ensure_future(venue.positions())),
-            asked(f"{venue.name} open orders", asyncio.ensure_future(venue.open_orders())),
+    def _setup(self) -> Setup:
+        config = self._config
+        return Setup(
+            desk_folder=str(config.path.parent),
+            version=__version__,
+            secret_files=secret_files(config),
+            logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
+            minutes=config.recorder.minutes,
+            megabytes=config.recorder.megabytes,
+            keep_days=config.archive.keep_days,
+            archive_megabytes=config.archive.megabytes,
+            segment_seconds=SIMULATED_SEGMENT_SECONDS if config.mode == "simulated" else SEGMENT_SECONDS,
         )
-        if held is not None:
-            positions[venue.name] = held
-        if standing is not None:
-            orders[venue.name] = standing
-
-    async def of_strategy(name: str, host: StrategyHost) -> None:
-        believed: BookRead | None
-        sample: StrategySampled | None
-        believed, sample = await asyncio.gather(
-            asked(f"{name} book", asyncio.ensure_future(host.book())),
-            asked(f"{name} model", asyncio.ensure_future(host.sample())),
-        )
-        if believed is not None:
-            book[name] = believed.positions
-        if sample is not None:
-            models[name] = sample.model_hash
-
-    await asyncio.gather(
-        *(of_venue(venue) for venue in venues), *(of_strategy(name, host) for name, host in hosts.items())
-    )
-    return EvidenceTaken(
-        pull=pull,
-        positions=positions,
-        orders=orders,
-        book=book,
-        model_hashes=models,
-        config_hash=config_hash,
-        missing=tuple(sorted(missing)),
-    )

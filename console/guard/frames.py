@@ -18,7 +18,6 @@ import msgspec
 
 from console.desk.base import Plain
 from console.desk.events import ArchiveRemoved, ArchiveSealed, EvidenceFailed, TelemetryKept, encode
-from console.desk.state import DeskState
 
 _HEAD = struct.Struct(">cI")
 LARGEST = 256 << 20
@@ -62,14 +61,15 @@ def read_frame(source: "Reader | BinaryIO") -> tuple[Kind, bytes] | None:
     return (kind, payload) if len(payload) == size else None
 
 
-def keyframe(state: DeskState, ts: int) -> bytes:
-    """The line of a whole state: folding from here through the lines behind it gives the guard's state exactly."""
-    return b'{"state":%s,"ts":%d}' % (encode(state), ts)
+def keyframe(state: bytes, ts: int) -> bytes:
+    """The line of a whole encoded state: folding from here through the lines behind it gives the guard's exactly."""
+    return b'{"state":%s,"ts":%d}' % (state, ts)
 
 
 class Exchange(Plain, frozen=True):
     """One request to a venue and its answer. `path` holds the query, `headers` are the answer's, `status` is 0 with
-    `error` where no answer came; `body` is at most 16 KiB of the answer's."""
+    `error` where no answer came; `body` is at most 16 KiB of the answer's, `body_sha256` the hash of that as it
+    came. Where a recent answer to the same request held the same body, it is left empty."""
 
     ts: int
     venue: str
@@ -78,6 +78,7 @@ class Exchange(Plain, frozen=True):
     status: int
     headers: dict[str, str] = {}
     body: str = ""
+    body_sha256: str = ""
     took_ms: float = 0.0
     error: str = ""
 
@@ -97,26 +98,21 @@ class LogFile(Plain, frozen=True):
 
 
 class Setup(Command, frozen=True, tag="setup"):
-    """The first frame after each start. `secrets` are replaced wherever they turn up; `configs` are the desk's files,
-    kept in each seal as they lie there and as they were committed; of closed incidents the oldest go once they are
-    older than `keep_days` or the archive is larger than `archive_megabytes` (0: never). `signing_key` is a path."""
+    """The first frame after each start. What is in `secrets` and in `secret_files` (JSON or PEM, read again when they
+    change) is blotted out wherever it turns up; so is what the worker's environment calls a secret. Of closed incidents
+    the oldest go once they are older than `keep_days` or the archive is larger than `archive_megabytes` (0: never).
+    Paths are absolute; the signing key lies in `desk_folder`, else in the state folder, where it is made."""
 
-    secrets: tuple[str, ...]
-    signing_key: str
+    desk_folder: str
     version: str
+    secrets: tuple[str, ...] = ()
+    secret_files: tuple[str, ...] = ()
     logs: tuple[LogFile, ...] = ()
-    configs: tuple[str, ...] = ()
     minutes: int = 60
     megabytes: int = 256
     segment_seconds: float = 60.0
     keep_days: int = 0
     archive_megabytes: int = 0
-
-
-class Secrets(Command, frozen=True, tag="secrets"):
-    """What is secret from here on, in place of what `Setup` said."""
-
-    known: tuple[str, ...]
 
 
 class Pin(Command, frozen=True, tag="pin"):
@@ -170,7 +166,8 @@ class File(Plain, frozen=True):
 class Seal(Command, frozen=True, tag="seal"):
     """Seal what was recorded for an incident since its last seal, and what was captured now. `job` names the answer,
     `since` is where the first seal begins (see `Pin`), `fold` the SHA-256 of the guard's encoded state at this place of
-    the pipe, empty where nobody knows it any more; `missing` is what could not be captured, a sentence each."""
+    the pipe, empty where nobody knows it any more; `captured` are the pulls after which the desk was read for this
+    seal, `missing` is what could not be captured, a sentence each."""
 
     job: str
     facts: Facts
@@ -180,8 +177,9 @@ class Seal(Command, frozen=True, tag="seal"):
     fold: str = ""
     items: dict[str, Captured] = {}
     files: tuple[File, ...] = ()
+    captured: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    clock_offset_ms: float | None = None
+    clock_offset_ms: int | None = None
 
 
 class Reindex(Command, frozen=True, tag="reindex"):
@@ -190,7 +188,7 @@ class Reindex(Command, frozen=True, tag="reindex"):
     job: str
 
 
-AnyCommand: TypeAlias = Setup | Secrets | Pin | Unpin | Seal | Reindex
+AnyCommand: TypeAlias = Setup | Pin | Unpin | Seal | Reindex
 _decode_command = msgspec.json.Decoder(AnyCommand)
 
 

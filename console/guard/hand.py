@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from console.cord.forms import Tap
 from console.cord.plan import Plan
 from console.cord.request import PullRequest
 from console.cord.task import Task
@@ -22,12 +23,13 @@ from console.guard.stream import user_name
 
 
 class Hand:
-    """`journals` is the folder of all hands' journals, `closes` what they say of closes so far."""
+    """`journals` is the folder of all hands' journals, `closes` what they say of closes so far; `tap` is told every
+    exchange of the cord with a venue."""
 
     def __init__(
-        self, hub: Hub, gate: GateKeeper, plan: Plan, journals: Path, closes: Closes, clock: Callable[[], int]
+        self, hub: Hub, gate: GateKeeper, plan: Plan, journals: Path, closes: Closes, clock: Callable[[], int], tap: Tap
     ) -> None:
-        self.cord = CordThread(plan, self._record, waiting_for=self._waiting_for)
+        self.cord = CordThread(plan, self._record, waiting_for=self._waiting_for, tap=tap)
         self._hub = hub
         self._gate = gate
         self._journals = journals

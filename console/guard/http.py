@@ -21,10 +21,10 @@ from console.guard.gate_watch import MOST_WAITERS, GateWatch, TooMany, revision
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hub import Hub
 from console.guard.prometheus import CONTENT_TYPE, Family, desk_families, render
+from console.guard.recorder import BODY_LIMIT, Recorder
 from console.guard.refusals import Refusals
 from console.guard.shutdown import BadRequest, read_shutdown
 from console.guard.status import pull_status, status
-from console.guard.telemetry import BODY_LIMIT, Telemetry
 from console.guard.tokens import Tokens
 
 LONGEST_WAIT = 3600.0
@@ -43,7 +43,7 @@ class Parts:
     hub: Hub
     cord: CordThread
     gate: GateKeeper
-    telemetry: Telemetry
+    recorder: Recorder
     tokens: Tokens
     refusals: Refusals
     figures: Callable[[], list[Family]]
@@ -195,7 +195,7 @@ class Http:
         body = await request.read()
         if not body:
             raise BadRequest("body", "empty", 'a JSON object {"strategy", "kind", "rows": […]}')
-        if not self._parts.telemetry.offer(body):
+        if not self._parts.recorder.offer(body):
             answer = _error(503, "telemetry comes faster than it can be kept; this body was not taken")
             answer.headers["Retry-After"] = "1"
             return answer

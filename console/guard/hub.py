@@ -58,7 +58,8 @@ class Hub:
     """`journal` may be called from any thread; everything else belongs to the event loop.
 
     `listeners` hear every record after it was folded. `early` hears a durable event before it is written, on the
-    loop, for what must not wait for the disk. `jumped` is called when the state changed in a way no record told."""
+    loop, for what must not wait for the disk. `silent` is called whenever the state changed in a way no record told,
+    `jumped` once it has settled."""
 
     def __init__(self, writer: JournalWriter, state: DeskState, clock: Callable[[], int] = time.time_ns) -> None:
         self.writer = writer
@@ -66,6 +67,7 @@ class Hub:
         self.clock = clock
         self.listeners: list[Callable[[Record], None]] = []
         self.early: list[Callable[[AnyEvent, str], None]] = []
+        self.silent: list[Callable[[], None]] = []
         self.jumped: Callable[[], None] = lambda: None
         self.refusal = ""
         self.journaled = 0
@@ -164,6 +166,8 @@ class Hub:
             return
         heads = {**self.state.heads, record.writer: record.seq}
         self.state = msgspec.structs.replace(self.state, heads=heads)
+        for hear in self.silent:
+            hear()
         if not any(other.told for other in (*self._inflight.values(), *self._refused)):
             self.jumped()
 

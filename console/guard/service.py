@@ -35,9 +35,10 @@ from console.desk.resume import Asked
 from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.adjusting import Adjusting
-from console.guard.at_pull import AtPull
 from console.guard.dead_man import DeadMan
-from console.guard.drills import keep_drill
+from console.guard.drills import keep_drill, keep_restore
+from console.guard.evidence import Evidence
+from console.guard.exchanges import Exchanges
 from console.guard.figures import own_families
 from console.guard.fills import Fills
 from console.guard.fresh import Fresh
@@ -53,11 +54,12 @@ from console.guard.others import Others
 from console.guard.pace import REAL, SIMULATED, keep_doing
 from console.guard.peaks import Peaks
 from console.guard.prometheus import Family
+from console.guard.recording import FLUSH_SECONDS
 from console.guard.recovery import Recovered, recover
 from console.guard.refusals import Refusals
 from console.guard.resumption import Resumption, retire
+from console.guard.secrets import Secrets, secret_files
 from console.guard.stream import Stream
-from console.guard.telemetry import Telemetry
 from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
 from console.guard.watch_strategy import StrategyWatch
@@ -67,6 +69,7 @@ from console.runbooks.library import OWN_FOLDER
 BEAT_SECONDS = 0.5
 RENEW_SECONDS = 1.0
 CLOSE_SECONDS = 3.0
+TEND_SECONDS = 5.0
 
 
 class GuardError(Exception):
@@ -90,7 +93,10 @@ class Guard:
         try:
             self._instance = Instance(self.folder)
             self.specs = self._monitors()
-            self.venues: dict[str, Venue] = {venue.name: desk.connect(venue) for venue in config.venues}
+            self.exchanges = Exchanges()
+            self.venues: dict[str, Venue] = {
+                venue.name: desk.connect(venue, self.exchanges.of_adapter(venue.name)) for venue in config.venues
+            }
             self.switches = _switches(self.venues)
             self.tokens = None if port is None else Tokens(self.folder / "tokens.json")
             self.listening = None if port is None else _listen(port)
@@ -99,8 +105,9 @@ class Guard:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
+        secrets = Secrets((), secret_files(config))
         self.hosts: dict[str, StrategyHost] = {
-            each.name: HttpStrategyHost(each.name, each.host) for each in config.strategies
+            each.name: HttpStrategyHost(each.name, each.host, clean=secrets.redactor.text) for each in config.strategies
         }
 
     async def run(self) -> None:
@@ -108,6 +115,7 @@ class Guard:
         (self.folder / "http.json").unlink(missing_ok=True)  # a killed guard's
         recovered = recover(self.folder / "journal")
         hub = self.hub = Hub(self.writer, recovered.state, self.clock)
+        self.evidence = Evidence(hub, self.config, self.venues, self.hosts, self.exchanges)
         self.accounts = {name: row.info.account for name, row in recovered.state.venues.items()}
         self.contacts = self._contacts(recovered.state.contacts)
         gate = self.gate = GateKeeper(hub, self.folder, self.config.name, recovered.halt(self.writer.writer))
@@ -118,12 +126,12 @@ class Guard:
         hub.journal(
             ev.GuardStarted(version=__version__, pid=os.getpid(), recovered=recovered.records, torn=self.writer.torn)
         )
-        self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock)
+        self.hand = Hand(hub, gate, plan, self.folder / "journal", recovered.closes, self.clock, self.exchanges.of_cord)
         self.logbook = LogKeeper(hub)
         fresh = Fresh(hub, self.venues, self.hosts)
         self.resumption = Resumption(hub, gate, self.hand.cord, self.venues, self.hosts, fresh, self.config.path)
         self.adjusting = Adjusting(hub, fresh, self.venues, self.hosts)
-        AtPull(hub, plan, self.venues, self.hosts).recover(recovered.state)
+        self.evidence.attend(plan, self.logbook)
         self.stream = Stream(
             self.folder / "guard.sock",
             version=__version__,
@@ -146,8 +154,8 @@ class Guard:
         hub, config = self.hub, self.config
         simulated = config.mode == "simulated"
         pace = SIMULATED if simulated else REAL
+        await self.evidence.recover()
         peaks = Peaks(self.folder / "peaks.json")
-        self.telemetry = Telemetry(hub, self.folder / "telemetry", 5.0 if simulated else 60.0)
         monitors = Monitors(hub, self.specs, config.limits.by_name)
         self.refusals = Refusals(hub)
         http = await self._open_http()
@@ -165,7 +173,9 @@ class Guard:
             asyncio.create_task(keep_doing("the hub", 0, hub.run)),
             asyncio.create_task(keep_doing("the beat", 0, self._beat)),
             asyncio.create_task(keep_doing("the gate", RENEW_SECONDS, self._renew)),
-            asyncio.create_task(keep_doing("telemetry", 1, self.telemetry.run)),
+            asyncio.create_task(keep_doing("the recorder", 1, self.evidence.recorder.run)),
+            asyncio.create_task(keep_doing("the recording", FLUSH_SECONDS, self.evidence.record)),
+            asyncio.create_task(keep_doing("the incidents", TEND_SECONDS, self.evidence.tend)),
             asyncio.create_task(keep_doing("the monitors", 0, monitors.run)),
             asyncio.create_task(keep_doing("the ways in", RELOAD_SECONDS, self._ways_in)),
         ]
@@ -196,7 +206,7 @@ class Guard:
         self._ended.set()
 
     async def _close(self, http: Http | None) -> None:
-        await self.telemetry.end()
+        await self.evidence.end()
         self.refusals.end()
         last = self.hub.journal(ev.GuardStopped(why=self._stop_why))
         with contextlib.suppress(TimeoutError, OSError):
@@ -286,6 +296,11 @@ class Guard:
                 return await self.logbook.keep(entry, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
+            case "restore_drill", {"report": _, "sha256": _}:
+                return await keep_restore(self.hub, self.folder, arguments, actor)
+        told = await self.evidence.command(name, arguments, actor)
+        if told is not None:
+            return told
         raise RuntimeError(f"the guard knows no command {name!r} with {', '.join(arguments) or 'no arguments'}")
 
     async def _disable(self, strategy: str, actor: str) -> str:
@@ -314,7 +329,7 @@ class Guard:
         due = loop.time() + BEAT_SECONDS
         await asyncio.sleep(BEAT_SECONDS)
         self.lag = max(0.0, loop.time() - due)
-        trouble = [self.hub.trouble, self.gate.trouble, *self.others.missing]
+        trouble = [self.hub.trouble, self.gate.trouble, *self.evidence.trouble, *self.others.missing]
         self.hub.sample(ev.GuardBeat(round(self.lag * 1000), tuple(each for each in trouble if each)))
         self.notifier.watchdog()
 
@@ -331,7 +346,8 @@ class Guard:
     async def _open_http(self) -> Http | None:
         if self.listening is None or self.tokens is None:
             return None
-        parts = Parts(self.hub, self.hand.cord, self.gate, self.telemetry, self.tokens, self.refusals, self._figures)
+        recorder = self.evidence.recorder
+        parts = Parts(self.hub, self.hand.cord, self.gate, recorder, self.tokens, self.refusals, self._figures)
         http = Http(parts, self.listening)
         await http.start()
         new = self.folder / "http.json.new"
@@ -344,7 +360,7 @@ class Guard:
 
     def _figures(self) -> list[Family]:
         what = {"version": __version__, "desk": self.config.name, "mode": self.config.mode}
-        return own_families(what, self.lag, self.stream, self.hub, self.telemetry)
+        return own_families(what, self.lag, self.stream, self.hub, self.evidence.recorder)
 
 
 def _switches(venues: Mapping[str, Venue]) -> dict[str, tuple[DeadManSwitch, float]]:

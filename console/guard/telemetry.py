@@ -1,123 +1,72 @@
-"""The guard's end of the worker process: bodies go in without being looked at, what became of them comes out.
+"""What strategies tell of themselves: bodies of telemetry, and the rows in them.
 
-The guard never waits for the worker. Bodies queue up to `QUEUE_BYTES`, further ones are turned away; a worker that ends
-is started again, and that is journaled.
+A body is `{"strategy", "kind", "rows": [{"ts", "symbol", "value", "model_hash"?}, …]}`, `kind` such as `predictions`:
+`ts` is UTC ns, `value` a decimal number or string of at most 26 digits before the point, and rounded to 12 after it. A
+row that is not exactly that is refused with its reason, and the others are kept.
 """
 
-import asyncio
-import struct
-import sys
-from collections import Counter, deque
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from decimal import Context, Decimal
 
 import msgspec
 
-from console.desk.events import Refused, TelemetryKept
-from console.guard.hub import Hub
+from console.evidence.columns import VALUE
+from console.evidence.streams import TelemetryRow
 
-BODY_LIMIT = 4 << 20
-QUEUE_BYTES = 16 << 20
-RESTART_SECONDS = 1.0
-END_SECONDS = 2.0
+LONGEST = 128
+_DIGITS, _SCALE = VALUE
+_WHOLE = _DIGITS - _SCALE
+_STEP = Decimal(1).scaleb(-_SCALE)
+_WIDE = Context(prec=_DIGITS + 1)
 
 
-class Telemetry:
-    """Starts the worker, feeds it, and counts what it says."""
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One reading of a strategy: a prediction, say."""
 
-    def __init__(self, hub: Hub, folder: Path, segment_seconds: float) -> None:
-        self._hub = hub
-        self._folder = folder
-        self._seconds = segment_seconds
-        self._queue: deque[bytes] = deque()
-        self._queued = 0
-        self._wake = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
-        self.rows = 0
-        self.kept_rows = 0
-        self.kept_bytes = 0
-        self.restarts = 0
-        self.refused: Counter[str] = Counter()
+    ts: int
+    symbol: str
+    value: Decimal
+    model_hash: str = ""
 
-    @property
-    def pid(self) -> int:
-        return 0 if self._process is None else self._process.pid
+    def __post_init__(self) -> None:
+        if not 0 < self.ts < 1 << 63:
+            raise ValueError("`ts` is not a time in UTC ns")
+        if max(map(len, (self.symbol, self.model_hash))) > LONGEST:
+            raise ValueError(f"a text of more than {LONGEST} characters")
+        if not self.value.is_finite():
+            raise ValueError("`value` is not a number")
+        if self.value.adjusted() >= _WHOLE:
+            raise ValueError(f"`value` has more than {_WHOLE} digits before the point")
 
-    def offer(self, body: bytes) -> bool:
-        """Take a body if there is room for it."""
-        if self._queued + len(body) > QUEUE_BYTES:
-            return False
-        self._queue.append(body)
-        self._queued += len(body)
-        self._wake.set()
-        return True
 
-    async def run(self) -> None:
-        """Keep a worker, for ever."""
-        while True:
-            process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "console.guard.worker",
-                str(self._folder),
-                "--seconds",
-                str(self._seconds),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-            feeding = asyncio.create_task(self._feed(process))
-            try:
-                await self._listen(process)
-            finally:
-                feeding.cancel()
-            code = await process.wait()
-            self.restarts += 1
-            self._hub.journal(Refused(what="telemetry", why=f"the worker process ended ({code}) and is started again"))
-            await asyncio.sleep(RESTART_SECONDS)
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    strategy: str
+    kind: str
+    rows: list[msgspec.Raw]
 
-    async def end(self) -> None:
-        """Let the worker close its segment and end; kill it where it does not."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
+    def __post_init__(self) -> None:
+        if not (0 < len(self.strategy) <= LONGEST and 0 < len(self.kind) <= LONGEST):
+            raise ValueError(f"`strategy` and `kind` are texts of 1 to {LONGEST} characters")
+
+
+_decode_body = msgspec.json.Decoder(_Body)
+_decode_row = msgspec.json.Decoder(_Row)
+
+
+def rows_of(body: bytes | str) -> tuple[list[TelemetryRow], Counter[str]]:
+    """The rows of a body that are what they have to be, and how many were refused, by reason."""
+    try:
+        told = _decode_body.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return [], Counter({f"body: {error}": 1})
+    rows: list[TelemetryRow] = []
+    refused: Counter[str] = Counter()
+    for raw in told.rows:
         try:
-            async with asyncio.timeout(END_SECONDS):
-                await self._listen(process)
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-    async def _feed(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None  # noqa: S101 - it was asked for as a pipe
-        try:
-            while True:
-                while self._queue:
-                    body = self._queue.popleft()
-                    self._queued -= len(body)
-                    process.stdin.write(struct.pack(">I", len(body)) + body)
-                    await process.stdin.drain()
-                self._wake.clear()
-                await self._wake.wait()
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it ended: `run` sees that, too
-
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-        async for line in process.stdout:
-            self._heard(msgspec.json.decode(line))
-
-    def _heard(self, told: dict[str, Any]) -> None:
-        self.rows += told.get("taken", 0)
-        self.refused.update(told.get("refused", {}))
-        if "kept" in told:
-            kept = msgspec.convert(told["kept"], TelemetryKept)
-            self.kept_rows += kept.rows
-            self.kept_bytes += kept.bytes
-            self._hub.journal(kept)
-        if "lost" in told:
-            why = f"{told['lost']} rows could not be kept: {told['why']}"
-            self._hub.journal(Refused(what="telemetry", why=why))
+            row = _decode_row.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            refused[str(error)] += 1
+        else:
+            value = row.value.quantize(_STEP, context=_WIDE)
+            rows.append(TelemetryRow(row.ts, told.strategy, told.kind, row.symbol, value, row.model_hash))
+    return rows, refused

@@ -1,4 +1,4 @@
-"""One venue, watched: its heartbeat, session, broker truth, account, bars and fills, each at its own pace.
+"""One venue, watched: its heartbeat, session, broker truth, account, bars, quotes and fills, each at its own pace.
 
 Every venue has tasks of its own, so that one that hangs delays nothing but itself. A heartbeat that failed, or was not
 answered within a second, is told as missing at once. A venue counts as *not answering* after `MISSES` failed heartbeats
@@ -35,8 +35,8 @@ _PERCENT = Decimal(100)
 
 
 class VenueWatch:
-    """Looks at `venue` and tells the hub. `symbols` are those whose bars are watched; `peaks` keeps the highest equity
-    over restarts; `identified(venue, account number)` is called when the account is known."""
+    """Looks at `venue` and tells the hub. `symbols` are those whose bars and quotes are watched; `peaks` keeps the
+    highest equity over restarts; `identified(venue, account number)` is called when the account is known."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class VenueWatch:
             tasks.create_task(keep_doing(f"updates of {name}", pace.burst, self._updates))
             if self._symbols:
                 tasks.create_task(keep_doing(f"bars of {name}", pace.bars, self.bars))
+            tasks.create_task(keep_doing(f"quotes of {name}", pace.bars, self.quotes))
 
     async def heartbeat(self) -> None:
         """One timed request; what it says about the session; and whether the venue answers."""
@@ -217,13 +218,26 @@ class VenueWatch:
             return
         here = {normal_symbol(symbol) for symbol in read.data}
         missing = [symbol for symbol in self._symbols if normal_symbol(symbol) not in here]
+        latest = tuple(read.data.values())
         if missing:
-            self._hub.sample(
-                ev.BarsRead(name, len(read.data), None, missing[0], read.as_of, why=f"no bar of {missing[0]}")
-            )
+            why = f"no bar of {missing[0]}"
+            self._hub.sample(ev.BarsRead(name, len(latest), None, missing[0], read.as_of, why=why, latest=latest))
             return
         age, worst = max((bar_age(bar, now, self._open_since), symbol) for symbol, bar in read.data.items())
-        self._hub.sample(ev.BarsRead(name, len(read.data), age, worst, read.as_of))
+        self._hub.sample(ev.BarsRead(name, len(latest), age, worst, read.as_of, latest=latest))
+
+    async def quotes(self) -> None:
+        """The market in every symbol that is traded or held here."""
+        name, known = self._venue.name, self._known
+        held = [position.symbol for position in known.positions] if known else []
+        symbols = sorted({*self._symbols, *held})
+        if not symbols:
+            return
+        read = await _within(self._venue.latest_quotes(symbols))
+        if isinstance(read, Unknown):
+            self._hub.sample(ev.QuotesRead(name, (), self._hub.clock(), unknown=read.reason))
+        else:
+            self._hub.sample(ev.QuotesRead(name, read.data, read.as_of))
 
     async def _updates(self) -> None:
         async for told in self._venue.updates():

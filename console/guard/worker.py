@@ -1,152 +1,44 @@
 """The worker process: whatever holds the interpreter lock for long is done here, and not beside the cord.
 
-`python -m console.guard.worker FOLDER` reads telemetry bodies from standard input (each after its length, 4 bytes big
-endian), keeps their rows as Parquet segments in FOLDER, and says on standard output, a JSON object a line, what it kept
-and refused. It ends when its input does, so it never outlives its guard. No other process imports DuckDB or PyArrow.
-
-A body is `{"strategy", "kind", "rows": [{"ts", "symbol", "value", "model_hash"?}, …]}`, `kind` such as `predictions`:
-`ts` is UTC ns, `value` a decimal number or string of at most 26 digits before the point, and rounded to 12 after it. A
-row that is not exactly that is refused with its reason, and the others are kept.
+`python -m console.guard.worker STATE` reads frames from standard input (see `console.guard.frames`), keeps what is in
+them in the flight recorder in STATE/telemetry, seals incidents into STATE/archive, and says on standard output, a JSON
+object a line, what it did. It ends when its input does, so it never outlives its guard. The loop takes frames in and
+never waits for a job; jobs are done one after the other by a thread beside it. No other process of the desk imports
+PyArrow or DuckDB.
 """
 
 import argparse
 import contextlib
-import hashlib
+import math
 import os
 import select
 import signal
-import struct
 import sys
 import time
-from collections import Counter
-from decimal import Context, Decimal
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from console.guard.kept import SCALE, WHOLE, Kept
+from console.desk.events import EvidenceFailed, TelemetryKept, encode
+from console.evidence import retention
+from console.evidence.logs import Logs
+from console.evidence.ring import Ring, Slice, Unkept
+from console.evidence.seal import tidy
+from console.evidence.signing import Signer, SigningError
+from console.guard import frames
+from console.guard.archivist import Archivist
+from console.guard.frames import AnySaid, Kind, Setup, command_of, read_frame
+from console.guard.ingest import STREAM_OF, taken
+from console.guard.sealing import sealed_rows, sealed_with
+from console.guard.secrets import Secrets
 
-SEGMENT_ROWS = 50_000
-SEGMENT_SECONDS = 60.0
-FOLDER_BYTES = 1 << 30
-
-_STEP = Decimal(1).scaleb(-SCALE)
-_WIDE = Context(prec=SCALE + WHOLE + 1)
-
-
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One reading of a strategy: a prediction, say."""
-
-    ts: int
-    symbol: str
-    value: Decimal
-    model_hash: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ts < 1 << 63:
-            raise ValueError("`ts` is not a time in UTC ns")
-        if max(map(len, (self.symbol, self.model_hash))) > 128:
-            raise ValueError("a text of more than 128 characters")
-        if not self.value.is_finite():
-            raise ValueError("`value` is not a number")
-        if self.value.adjusted() >= WHOLE:
-            raise ValueError(f"`value` has more than {WHOLE} digits before the point")
-
-
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    strategy: str
-    kind: str
-    rows: list[msgspec.Raw]
-
-    def __post_init__(self) -> None:
-        if not (0 < len(self.strategy) <= 128 and 0 < len(self.kind) <= 128):
-            raise ValueError("`strategy` and `kind` are texts of 1 to 128 characters")
-
-
-_decode_body = msgspec.json.Decoder(_Body)
-_decode_row = msgspec.json.Decoder(Row)
-
-
-def rows_of(body: bytes) -> tuple[list[Kept], Counter[str]]:
-    """The rows of a body that are what they have to be, and how many were refused, by reason."""
-    try:
-        told = _decode_body.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        return [], Counter({f"body: {error}": 1})
-    rows: list[Kept] = []
-    refused: Counter[str] = Counter()
-    for raw in told.rows:
-        try:
-            row = _decode_row.decode(raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            refused[str(error)] += 1
-        else:
-            value = row.value.quantize(_STEP, context=_WIDE)
-            rows.append(Kept(row.ts, told.strategy, told.kind, row.symbol, value, row.model_hash))
-    return rows, refused
-
-
-class Segments:
-    """Parquet segments in `folder`: each is closed whole (written aside, synced, renamed), the oldest go first when all
-    of them exceed `folder_bytes`."""
-
-    def __init__(self, folder: Path, folder_bytes: int = FOLDER_BYTES) -> None:
-        self.folder = folder
-        self.folder_bytes = folder_bytes
-        self.rows: list[Kept] = []
-        self.begun = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
-        for torn in folder.glob("*.new"):
-            torn.unlink()
-
-    def add(self, rows: list[Kept]) -> None:
-        if rows and not self.rows:
-            import console.guard.parquet  # noqa: F401 - before the rows are taken: no row waits for what can not load
-
-            self.begun = time.monotonic()
-        self.rows += rows
-
-    @property
-    def full(self) -> bool:
-        return len(self.rows) >= SEGMENT_ROWS
-
-    def close(self) -> dict[str, Any] | None:
-        """Write what has come together and say what it is; None where there is nothing. Raises OSError, and the rows
-        are then still here."""
-        if not self.rows:
-            return None
-        from console.guard.parquet import write
-
-        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}.parquet"
-        path, new = self.folder / name, self.folder / f"{name}.new"
-        write(self.rows, new)
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = os.fstat(file.fileno()).st_size
-        new.rename(path)
-        self._sync()
-        kept = {"path": name, "sha256": digest, "rows": len(self.rows), "bytes": size}
-        self.rows = []
-        self._make_room()
-        return kept
-
-    def _sync(self) -> None:
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _make_room(self) -> None:
-        sizes = [(path, path.stat().st_size) for path in sorted(self.folder.glob("*.parquet"))]
-        total = sum(size for _, size in sizes)
-        for path, size in sizes[:-1]:
-            if total <= self.folder_bytes:
-                return
-            path.unlink()
-            total -= size
+LOOK_SECONDS = 0.5
+"""How often logs and key files are looked at."""
+RETAIN_SECONDS = 3600.0
 
 
 class Pipe:
@@ -166,53 +58,210 @@ class Pipe:
         return b"".join(parts)
 
 
-def serve(bodies: Pipe, said: BinaryIO, segments: Segments, seconds: float) -> None:
-    """Until `bodies` ends."""
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Something that is asked for and has its turn: a seal with the rows that it covers, or what comes after it."""
 
-    def say(**what: object) -> None:
-        said.write(msgspec.json.encode(what) + b"\n")
-        said.flush()
+    asked: frames.Seal | frames.Unpin | frames.Reindex | None
+    upto: dict[str, int]
 
-    def close() -> None:
-        try:
-            kept = segments.close()
-        except OSError as error:
-            segments.begun = time.monotonic()
-            if len(segments.rows) > 4 * SEGMENT_ROWS:  # a disk that stays full must not fill the memory
-                say(lost=len(segments.rows), why=str(error))
-                segments.rows = []
+
+class Worker:
+    """Owns the ring. `say` may be called from any thread."""
+
+    def __init__(self, state: Path, setup: Setup, say: Callable[[AnySaid], None]) -> None:
+        """Raises OSError where the folder can not be used."""
+        self._state = state
+        self._archive = state / "archive"
+        self._setup = setup
+        self._say = say
+        self._secrets = Secrets(setup.secrets, setup.secret_files)
+        self._ring = Ring(
+            state / "telemetry", minutes=setup.minutes, megabytes=setup.megabytes, seconds=setup.segment_seconds
+        )
+        for stream, found in self._ring.found:
+            say(frames.Lost(stream, 0, found))
+        self._logs = Logs([(log.name, log.path) for log in setup.logs], self._ring.places)
+        self._log_trouble: list[str] = []
+        self._waiting: deque[_Due] = deque()
+        self._archivist = Archivist()
+        self._looked = self._retained = -math.inf
+        with contextlib.suppress(OSError, SigningError):  # told by the first seal
+            Signer.ensure(Path(setup.desk_folder), state)
+        with contextlib.suppress(OSError):
+            for leftover in tidy(self._archive):
+                print(f"andon worker: {leftover} was left by a seal that was not finished", file=sys.stderr)
+
+    @property
+    def wakes(self) -> int:
+        """What can be read from once the archivist has finished a job."""
+        return self._archivist.wakes
+
+    @property
+    def busy(self) -> bool:
+        return self._archivist.busy or bool(self._waiting)
+
+    def wait(self) -> float:
+        """In how many seconds `step` has something to do."""
+        looks = max(0.0, self._looked + LOOK_SECONDS - time.monotonic())
+        due = self._ring.due()
+        return looks if due is None else min(looks, due)
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    def take(self, kind: Kind, payload: bytes) -> None:
+        if kind is Kind.COMMAND:
+            self._obey(payload)
             return
-        if kept is not None:
-            say(kept=kept)
+        stream = STREAM_OF[kind]
+        rows, refused = taken(kind, payload, self._secrets.redactor, self._ring.next_row(stream))
+        self._ring.add(stream, rows)
+        self._say(frames.Taken(stream, len(rows), dict(refused)))
 
-    say(ready=os.getpid())
+    def _obey(self, payload: bytes) -> None:
+        try:
+            asked = command_of(payload)
+        except msgspec.MsgspecError as error:
+            print(f"andon worker: a command that it does not know: {error}", file=sys.stderr)
+            return
+        match asked:
+            case frames.Pin(incident, since):
+                self._pin(incident, since)
+            case frames.Seal():
+                self._look()
+                for stream in self._ring.waiting():
+                    self._close(stream)
+                self._pin(asked.facts.incident, asked.since)
+                self._waiting.append(_Due(asked, self._ring.rows()))
+            case frames.Unpin() | frames.Reindex():
+                self._waiting.append(_Due(asked, {}))
+        self._begin()
+
+    def _pin(self, incident: str, since: int) -> None:
+        if not self._ring.pinned(incident):
+            self._ring.pin(incident, since, sealed_rows(self._archive / incident))
+
+    # --- segments ----------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """What is due: logs, segments, the archivist's answers, retention."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._look()
+        for stream in self._ring.ripe():
+            self._close(stream)
+        self._begin()
+
+    def finish(self) -> None:
+        """The input has ended: close every segment. What was asked for is still done."""
+        self._look()
+        for stream in self._ring.waiting():
+            self._close(stream)
+        while self.busy:
+            self._begin()
+            select.select([self.wakes], [], [], 1.0)
+
+    def _look(self) -> None:
+        self._secrets.refresh()
+        rows, more = self._logs.poll(self._secrets.redactor)
+        self._ring.add("logs", rows)
+        self._looked = -math.inf if more else time.monotonic()
+        trouble = self._logs.trouble
+        for each in trouble:
+            if each not in self._log_trouble:
+                self._say(frames.Lost("logs", 0, each))
+        self._log_trouble = trouble
+
+    def _close(self, stream: str) -> None:
+        try:
+            closed = self._ring.close(stream, self._logs.places if stream == "logs" else None)
+        except Unkept as error:
+            self._say(frames.Lost(stream, error.rows, str(error)))
+            return
+        except OSError:
+            return  # the disk refuses: the rows wait in memory
+        about = closed.segment.about
+        self._say(frames.Kept(TelemetryKept(closed.path, closed.sha256, about.rows, closed.segment.bytes, stream)))
+        for incident, what in self._ring.make_room().items():
+            self._say(frames.Failed(EvidenceFailed(incident, "the flight recorder", what)))
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Hear what came of the last job, and begin the next."""
+        self._archivist.hear()
+        while self._waiting and not self._archivist.busy:
+            due = self._waiting.popleft()
+            match due.asked:
+                case frames.Unpin(incident):
+                    self._ring.unpin(incident)
+                case frames.Seal() as asked:
+                    self._seal(asked, self._ring.cut(asked.facts.incident, due.upto))
+                case frames.Reindex(job):
+                    self._archivist.do(lambda: frames.Done(job, "there is no index yet", failed=True), self._say)
+        if not self._archivist.busy and time.monotonic() - self._retained > RETAIN_SECONDS:
+            self._retain()
+
+    def _seal(self, asked: frames.Seal, slices: dict[str, Slice]) -> None:
+        redactor = self._secrets.redactor
+
+        def done(said: AnySaid) -> None:
+            if isinstance(said, frames.Sealed):
+                self._ring.sealed(asked.facts.incident, sealed_rows(self._archive / asked.facts.incident))
+                self._retained = -math.inf
+            self._say(said)
+
+        self._archivist.do(lambda: sealed_with(asked, slices, self._state, self._setup, redactor), done)
+
+    def _retain(self) -> None:
+        self._retained = time.monotonic()
+        if not (self._setup.keep_days or self._setup.archive_megabytes):
+            return
+
+        def removed() -> frames.Done:
+            for gone in retention.removed(
+                self._archive, self._setup.keep_days, self._setup.archive_megabytes << 20, time.time_ns()
+            ):
+                self._say(frames.Removed(gone))
+            return frames.Done("retain", "the archive is within its limits")
+
+        self._archivist.do(removed, self._say)
+
+
+def serve(source: Pipe, state: Path, say: Callable[[AnySaid], None]) -> None:
+    """Until `source` ends. Raises Broken for what are no frames, OSError where the state folder can not be used."""
+    first = read_frame(source)
+    if first is None:
+        return
+    setup = command_of(first[1]) if first[0] is Kind.COMMAND else None
+    if not isinstance(setup, Setup):
+        raise frames.Broken("the first frame is no setup")
+    worker = Worker(state, setup, say)
+    say(frames.Ready(os.getpid()))
     while True:
-        wait = max(0.0, segments.begun + seconds - time.monotonic()) if segments.rows else None
-        if not select.select([bodies], [], [], wait)[0]:
-            close()
-            continue
-        head = bodies.read(4)
-        body = bodies.read(struct.unpack(">I", head)[0]) if len(head) == 4 else b""
-        if not body:
-            break
-        rows, refused = rows_of(body)
-        segments.add(rows)
-        say(taken=len(rows), refused=dict(refused))
-        if segments.full:
-            close()
-    close()
+        ready, _, _ = select.select([source.fileno(), worker.wakes], [], [], worker.wait())
+        if source.fileno() in ready:
+            told = read_frame(source)
+            if told is None:
+                break
+            worker.take(*told)
+        worker.step()
+    worker.finish()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m console.guard.worker")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seconds", type=float, default=SEGMENT_SECONDS)
-    parser.add_argument("--bytes", type=int, default=FOLDER_BYTES)
+    parser.add_argument("state", type=Path)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the guard ends it, by closing its input
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    output: BinaryIO = sys.stdout.buffer
+
+    def say(said: AnySaid) -> None:
+        output.write(encode(said) + b"\n")
+        output.flush()
+
     with contextlib.suppress(BrokenPipeError), open(0, "rb", buffering=0) as unbuffered:
-        serve(Pipe(unbuffered), sys.stdout.buffer, Segments(options.folder, options.bytes), options.seconds)
+        serve(Pipe(unbuffered), options.state, say)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ def lay_out(folder: Path, urls: list[str]) -> Path:
 
 
 @contextlib.contextmanager
-def guard(folder: Path) -> Iterator[None]:
+def guard(folder: Path, *arguments: str) -> Iterator[None]:
+    """The guard's cord; for `arguments` see cord_process.py."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.cord_process", str(folder)],
+        [sys.executable, "-m", "tests.benchmarks.cord_process", str(folder), *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -78,9 +79,9 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
 
-    def venue(self, timeout=5.0, name="sim1"):
+    def venue(self, timeout=5.0, name="sim1", tap=None):
         url = f"http://127.0.0.1:{self.port}"
-        return AlpacaVenue(Connection(name, url, url, "key-id-that-must-not-show", SECRET, timeout))
+        return AlpacaVenue(Connection(name, url, url, "key-id-that-must-not-show", SECRET, timeout, tap))
 
 
 def http(status, body=b"", *headers, length=None):
@@ -98,6 +99,7 @@ READS = {
     "fills_until": lambda venue: venue.fills_until(frozenset()),
     "order_by_client_id": lambda venue: venue.order_by_client_id("momentum-1"),
     "latest_bars": lambda venue: venue.latest_bars(["AAPL"]),
+    "latest_quotes": lambda venue: venue.latest_quotes(["AAPL"]),
     "bars": lambda venue: venue.bars("AAPL", 5),
 }
 WRITES = {
@@ -121,7 +123,7 @@ BROKEN = {
     "a redirect": http(307, b"", "Location: http://127.0.0.1:1/elsewhere"),
     "wrong types": http(200, [[1], "x"]),
     "null": http(200, b"null"),
-    "NaN": http(200, b'{"equity": NaN, "bars": NaN}'),
+    "NaN": http(200, b'{"equity": NaN, "bars": NaN, "quotes": NaN}'),
     "deep nesting": http(200, b"[" * 200_000),
     "nothing, and closed": b"",
 }
@@ -343,6 +345,17 @@ async def test_only_the_brokers_own_404_says_that_an_order_never_was():
         await venue.aclose()
 
 
+async def test_a_side_that_nobody_quotes_is_none_and_sizes_keep_their_digits():
+    row = {"t": "2026-03-04T15:00:00.123456789Z", "ap": 0, "as": 0, "bp": 387.67, "bs": 1.25, "ax": "C", "bx": "N"}
+    async with Server(http(200, {"quotes": {"BTC/USD": row}})) as server:
+        venue = server.venue()
+        read = await venue.latest_quotes(["BTC/USD"])
+        await venue.aclose()
+    (quote,) = read.data
+    assert (quote.symbol, quote.bid, quote.ask, quote.bid_size) == ("BTCUSD", Decimal("387.67"), None, Decimal("1.25"))
+    assert quote.at % 1_000_000_000 == 123456789
+
+
 async def test_a_bulk_answer_keeps_each_item():
     failed = {"id": "b", "status": 500, "body": {"code": 50010000, "message": "stuck"}}
     async with Server(http(207, [{"id": "a", "status": 200}, failed])) as server:
@@ -473,19 +486,53 @@ async def test_an_order_is_sent_as_strings_with_its_own_name():
 async def test_a_secret_shows_nowhere(caplog, capfd):
     """Not even when the other side sends it back."""
     caplog.set_level(0)
+    taken = []
     told = [repr(Connection("sim1", "http://x", "http://x", "key-id-that-must-not-show", SECRET))]
     for status in (200, 403, 404, 422, 429, 500):
         body = {"code": 40010001, "message": f"key key-id-that-must-not-show with {SECRET} is wrong"}
-        async with Server(http(status, body)) as server:
-            venue = server.venue()
+        echoed = (f"Set-Cookie: {SECRET}", f"X-Said: {b64encode(f'me:{SECRET}'.encode()).decode()}")
+        async with Server(http(status, body, *echoed)) as server:
+            venue = server.venue(tap=taken.append)
             told += [repr(venue), repr(vars(venue)["_trading"])]
             for call in (*READS.values(), *WRITES.values()):
                 told.append(repr(await call(venue)))
             await venue.aclose()
+            assert [f"{each.method} {each.path} HTTP/1.1" for each in taken] == server.requests
+            told += map(repr, taken)
+            taken.clear()
     output = capfd.readouterr()
     everything = "\n".join([*told, caplog.text, output.out, output.err])
     assert "must-not-show" not in everything
+    assert b64encode(SECRET.encode()).decode()[4:-4] not in everything
     assert "is wrong" in everything
+
+
+async def test_every_exchange_is_told_whatever_became_of_it():
+    told = []
+    async with Server(http(200, b"[]", "X-Request-ID: 7", "Set-Cookie: a=b")) as server:
+        venue = server.venue(tap=told.append)
+        await venue.latest_quotes(["AAPL", "MSFT"])
+        await venue.close("BTC/USD", Decimal("0.5"))
+        await venue.aclose()
+    answered = [(each.method, each.path, each.status, each.body, each.error) for each in told]
+    assert answered == [
+        ("GET", "/v2/stocks/quotes/latest?symbols=AAPL%2CMSFT", 200, "[]", ""),
+        ("DELETE", "/v2/positions/BTCUSD?qty=0.5", 200, "[]", ""),
+    ]
+    assert told[0].headers["x-request-id"] == "7"
+    assert told[0].headers["set-cookie"] == "[redacted]"
+    async with Server(None) as server:
+        venue = server.venue(timeout=0.3, tap=told.append)
+        await venue.positions()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await venue.cancel_all()
+        await venue.aclose()
+    assert [(each.status, each.error) for each in told[2:]] == [
+        (0, "no answer within 0.3 s"),
+        (0, "given up before an answer came"),
+    ]
+    assert told[2].took_ms >= 300
 
 
 # --- the stream -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from unittest.mock import ANY
 
 import pytest
 
@@ -139,6 +140,20 @@ async def test_bars_come_oldest_first_and_the_latest_one_is_among_them(venue):
     assert set(latest.data) == {"AAPL", "MSFT"}
     assert latest.data["AAPL"].start >= starts[-1]
     assert all(bar.low <= bar.open <= bar.high and bar.interval == 60 for bar in read.data)
+
+
+async def test_quotes_are_of_the_market_that_the_bars_tell_and_unlisted_symbols_have_none(venue):
+    read = await venue.latest_quotes(["MSFT", "AAPL", "NOSUCH"])
+    bars = await venue.latest_bars(["AAPL"])
+    assert isinstance(read, Ok), read
+    assert [quote.symbol for quote in read.data] == ["AAPL", "MSFT"]
+    quote, close = read.data[0], bars.data["AAPL"].close
+    assert quote.bid < quote.ask
+    assert quote.bid_size > 0
+    assert quote.ask_size > 0
+    assert abs(quote.bid / close - 1) < Decimal("0.05")
+    assert quote.at >= bars.data["AAPL"].start
+    assert await venue.latest_quotes([]) == Ok((), ANY)
 
 
 async def test_orders_are_paged_to_the_end_and_back_to_what_is_known(venue, broker, account):

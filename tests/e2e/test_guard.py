@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from console.desk import events as ev
 from console.desk.pull import GateState, Verdict
-from console.desk.source import Attached, Update
+from console.desk.source import Attached, Received, Update
 from console.evidence.journal import verify
 from console.guard.client import GuardClient
 from tests.support.broker import PATIENCE, wait_until
@@ -135,7 +135,11 @@ def test_telemetry_is_kept_as_parquet_and_bad_rows_are_counted(desk: DeskProcess
     assert desk.http("POST", "/telemetry", b"[1,2")[0] == 202  # it is the worker that looks inside
 
     def kept() -> list[dict[str, Any]]:
-        files = [desk.state_dir / "telemetry" / event.path for event in desk.journaled(ev.TelemetryKept)]
+        files = [
+            desk.state_dir / "telemetry" / event.path
+            for event in desk.journaled(ev.TelemetryKept)
+            if event.stream == "telemetry"
+        ]
         found = [row for file in files for row in pq.read_table(file).to_pylist()]
         return [row for row in found if row["strategy"] == "probe"]
 
@@ -157,7 +161,11 @@ def test_a_body_that_is_too_large_is_refused(desk: DeskProcesses) -> None:
 
 def test_the_strategies_predictions_arrive(desk: DeskProcesses) -> None:
     def predictions() -> set[str]:
-        files = [desk.state_dir / "telemetry" / event.path for event in desk.journaled(ev.TelemetryKept)]
+        files = [
+            desk.state_dir / "telemetry" / event.path
+            for event in desk.journaled(ev.TelemetryKept)
+            if event.stream == "telemetry"
+        ]
         return {row["strategy"] for file in files for row in pq.read_table(file).to_pylist()} - {"probe"}
 
     wait_until(predictions, "predictions in a segment")
@@ -170,6 +178,21 @@ def test_every_fill_is_journaled_once(desk: DeskProcesses) -> None:
     wait_until(lambda: len(desk.journaled(ev.Filled)) >= 3, "fills")
     ids = [(fill.venue, fill.execution_id) for fill in desk.journaled(ev.Filled)]
     assert len(ids) == len(set(ids))
+
+
+async def test_quotes_and_bars_are_told_of_what_is_traded_and_what_is_only_held(desk: DeskProcesses) -> None:
+    desk.broker.control("POST", "/positions", {"venue": "sim1", "symbol": "JPM", "qty": "3"})
+    bars: set[str] = set()
+    quotes: set[str] = set()
+    async with asyncio.timeout(PATIENCE):
+        async for update in GuardClient(desk.state_dir).updates():
+            match update.record.event if isinstance(update, Received) else None:
+                case ev.BarsRead(venue="sim1", latest=latest):
+                    bars = {bar.symbol for bar in latest}
+                case ev.QuotesRead(venue="sim1", quotes=found):
+                    quotes = {quote.symbol for quote in found}
+            if bars == {"AAPL", "MSFT"} and quotes >= {"AAPL", "MSFT", "JPM"}:
+                break
 
 
 def test_a_second_guard_says_who_has_the_desk(desk: DeskProcesses) -> None:

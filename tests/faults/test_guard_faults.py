@@ -232,7 +232,8 @@ def test_a_dead_worker_is_started_again(desk: DeskProcesses) -> None:
     wait_until(lambda: children(desk.guard_pid), "another worker")
     body = {"strategy": "s", "kind": "test", "rows": [{"ts": 1, "symbol": "A", "value": 1}]}
     assert desk.http("POST", "/telemetry", body)[0] == 202
-    assert desk.wait_journaled(ev.TelemetryKept).rows == 1
+    kept = desk.wait_journaled(ev.TelemetryKept, lambda event: event.stream == "telemetry")
+    assert kept.rows == 1
 
 
 def test_what_keeps_a_guard_from_starting_is_one_sentence(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from console import __version__
 from console.desk import chain
 from console.desk import entries as en
 from console.desk import events as ev
@@ -75,7 +76,7 @@ class _Desk:
         self.head = chain.GENESIS
         self.rows: dict[str, list[Row]] = {}
         self.before = chain.GENESIS
-        self.tell(scenario.described(), ev.GuardStarted("0.1.0", 4711, recovered=0))
+        self.tell(scenario.described(), ev.GuardStarted(__version__, 4711, recovered=0))
 
     def tell(self, *told: AnyEvent, actor: str = "guard", incident: str | None = None) -> None:
         for event in told:
@@ -183,7 +184,7 @@ class _Desk:
             journal={"guard": JournalHead(self.seq, self.head)},
             fold=hashlib.sha256(encoded).hexdigest(),
             records=self.pos,
-            version="0.1.0",
+            version=__version__,
         )
         head = seal(self.made.folder / name, facts, self._parts(), self.made.signer, clock=lambda: self.now)
         self.made.heads.setdefault(name, []).append(head)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from console.cord.plan import Plan
 from console.evidence.journal import JournalWriter
+from console.guard.exchanges import Exchanges
 from console.guard.gatekeeper import GateKeeper
 from console.guard.hand import Hand
 from console.guard.hub import Hub
@@ -67,7 +68,7 @@ async def _serve(folder: Path, ready: Event) -> None:
     recovered = recover(folder / "journal")
     hub = Hub(writer, recovered.state)
     gate = GateKeeper(hub, folder, plan.desk, recovered.unread.get(writer.writer, ""))
-    hand = Hand(hub, gate, plan, folder / "journal", recovered.closes, time.time_ns)
+    hand = Hand(hub, gate, plan, folder / "journal", recovered.closes, time.time_ns, Exchanges().of_cord)
     hand.start()
     gate.renew()
 

@@ -171,6 +171,7 @@ class VenueWire:
         self._closed = False
         self._answer: Answer | Lost | None = None
         self.opened = world.now
+        self.request = b""
         world.wait(world.chance.uniform(0, 0.01))
         if self._strikes("refuse", 0.3):
             raise NotSent("connecting: Connection refused")

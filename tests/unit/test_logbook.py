@@ -72,6 +72,10 @@ EVERY: list[en.AnyEntry] = [
     en.RunAborted("r", "why"),
     en.GateAttested("DAILY D4", TODAY, "passed", "n", "/e", "ab"),
     en.SizeLowered(25, "r", 50, "w"),
+    en.IncidentOpened("INC-2024-0001", "broker-outage", "P1", "acks are silent", "p"),
+    en.IncidentJoined("INC-2024-0001", "p2"),
+    en.IncidentNoted("INC-2024-0001", "the broker was called"),
+    en.IncidentClosed("INC-2024-0001", "the broker was down"),
 ]
 
 
