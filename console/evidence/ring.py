@@ -37,15 +37,6 @@ class Unkept(Exception):
         self.rows = rows
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A segment that was closed, with its SHA-256 and its path within the ring's folder."""
-
-    segment: Segment
-    sha256: str
-    path: str
-
-
 @dataclass(slots=True)
 class Pin:
     """Rows from `since` (UTC ns) on are kept until they are sealed; `sealed` is the last sealed row of each stream,
@@ -233,9 +224,9 @@ class Ring:
             return 0.0
         return max(0.0, buffer.since + self._seconds - time.monotonic())
 
-    def close(self, stream: str, places: Places | None = None) -> Closed:
-        """Close the segment of a stream that has rows waiting. Raises OSError where the disk refuses, and the rows are
-        then still here; Unkept once they were let go because it has refused too many."""
+    def close(self, stream: str, tell: Callable[[Segment, str], None], places: Places | None = None) -> None:
+        """Close the segment of a stream that has rows waiting, and `tell` of it with its SHA-256. Raises OSError where
+        the disk refuses, and the rows are then still here; Unkept once they were let go because it refused too many."""
         buffer = self._buffers[stream]
         buffer.pack()
         last = buffer.first + buffer.count - 1
@@ -245,7 +236,7 @@ class Ring:
         when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(buffer.begun / 1e9))
         path = self.folder / stream / f"{buffer.first:012d}-{when}.parquet"
         try:
-            segment, digest = segments.write(path, about, buffer.batches)
+            segment = segments.write(path, about, buffer.batches, tell)
         except OSError as error:
             with contextlib.suppress(OSError):
                 path.with_name(path.name + segments.NEW).unlink(missing_ok=True)
@@ -257,7 +248,6 @@ class Ring:
             raise
         self._segments.append(segment)
         buffer.clear()
-        return Closed(segment, digest, f"{stream}/{path.name}")
 
     # --- what goes ---------------------------------------------------------------------------------------------------
 

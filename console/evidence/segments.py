@@ -6,7 +6,7 @@ of them are keyframes, and what else its writer wanted remembered. Pages carry c
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -42,9 +42,9 @@ class Segment(Plain, frozen=True):
     bytes: int
 
 
-def write(path: Path, about: About, batches: Sequence[pa.RecordBatch]) -> tuple[Segment, str]:
-    """Write a segment aside, sync and rename it; its SHA-256 too. Raises OSError, and nothing is left behind that a
-    reader would take for a segment."""
+def write(path: Path, about: About, batches: Sequence[pa.RecordBatch], tell: Callable[[Segment, str], None]) -> Segment:
+    """Write a segment aside, sync it, `tell` of it with its SHA-256, and rename it: none lies there whose hash nobody
+    was told. Raises OSError, and nothing is left behind that a reader would take for a segment."""
     new = path.with_name(path.name + NEW)
     schema = batches[0].schema.with_metadata({_ABOUT: msgspec.json.encode(about)})
     with pq.ParquetWriter(new, schema, compression="zstd", write_page_checksum=True) as writer:
@@ -53,9 +53,11 @@ def write(path: Path, about: About, batches: Sequence[pa.RecordBatch]) -> tuple[
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
+    segment = Segment(about, path, size)
+    tell(segment, digest)
     new.rename(path)
     sync(path.parent)
-    return Segment(about, path, size), digest
+    return segment
 
 
 def look(path: Path) -> Segment:

@@ -92,6 +92,8 @@ class Evidence:
         """What a console may ask for; None where that is none of this. Raises RuntimeError with the reason for a
         refusal."""
         match name, arguments:
+            case "reindex", {}:
+                return await self.recorder.reindex()
             case "upload", {"upload": upload, "data": data}:
                 return await self._uploads.add(upload, data)
             case "snapshot", asked:
@@ -104,6 +106,8 @@ class Evidence:
             case "attach", {"incident": incident, "upload": upload, "name": told}:
                 file = self._file(f"attached-{safe_name(told)}", upload, actor, f"sent as {told}")
                 return await self._incidents.attach(incident, (file,), actor)
+            case "reindex", {}:
+                return await self.recorder.reindex()
         return None
 
     def _file(self, name: str, upload: str, actor: str, source: str) -> File:

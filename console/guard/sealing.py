@@ -6,6 +6,7 @@ Whatever can not be kept of it is named in the head; the rest is sealed all the 
 import contextlib
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,10 +19,12 @@ from console.desk.archive import Unreadable
 from console.desk.events import ArchiveSealed, EvidenceFailed, encode
 from console.desk.hidden import MARK, secret_name
 from console.desk.state import DeskState
+from console.desk.words import count
 from console.evidence import items, seal
 from console.evidence.batches import batches, named
 from console.evidence.columns import Columns, schema
 from console.evidence.derived import DERIVED, Derived
+from console.evidence.index import refresh, reindex
 from console.evidence.manifest import MANIFEST, HeadLine, Manifest, ManifestError, read_manifest
 from console.evidence.reading import state_of
 from console.evidence.redact import Redactor
@@ -47,6 +50,24 @@ def sealed_rows(folder: Path) -> dict[str, int]:
     return last
 
 
+def index(archive: Path) -> None:
+    """Bring the archive's index up to date. It is no evidence, and the next seal tries again."""
+    try:
+        refresh(archive)
+    except (Unreadable, OSError) as error:
+        print(f"andon worker: the index of {archive} is not up to date: {error}", file=sys.stderr)
+
+
+def indexed_anew(job: str, state: Path) -> frames.Done:
+    """Make index and database of the archive anew, and say how that went."""
+    archive = state / "archive"
+    try:
+        known = reindex(archive, state / "desk.duckdb")
+    except (Unreadable, OSError) as error:
+        return frames.Done(job, str(error), failed=True)
+    return frames.Done(job, f"{count(known, 'incident')} indexed in {archive}")
+
+
 def sealed_with(
     asked: Seal, slices: Mapping[str, Slice], state: Path, setup: Setup, redactor: Redactor
 ) -> frames.Sealed | frames.Failed:
@@ -62,6 +83,7 @@ def sealed_with(
         told = _told(asked, head, read_manifest(folder))
     except (NotSealed, SigningError, ManifestError, OSError) as error:
         return frames.Failed(EvidenceFailed(asked.facts.incident, f"the seal ({asked.why})", str(error)), asked.job)
+    index(folder.parent)
     for file in asked.files:
         if file.spooled:
             with contextlib.suppress(OSError):

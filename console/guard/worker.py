@@ -28,12 +28,13 @@ from console.evidence import retention
 from console.evidence.logs import Logs
 from console.evidence.ring import Ring, Slice, Unkept
 from console.evidence.seal import tidy
+from console.evidence.segments import Segment
 from console.evidence.signing import Signer, SigningError
 from console.guard import frames
 from console.guard.archivist import Archivist
 from console.guard.frames import AnySaid, Kind, Setup, command_of, read_frame
 from console.guard.ingest import STREAM_OF, taken
-from console.guard.sealing import sealed_rows, sealed_with
+from console.guard.sealing import index, indexed_anew, sealed_rows, sealed_with
 from console.guard.secrets import Secrets
 
 LOOK_SECONDS = 0.5
@@ -83,6 +84,7 @@ class Worker:
             say(frames.Lost(stream, 0, found))
         self._logs = Logs([(log.name, log.path) for log in setup.logs], self._ring.places)
         self._log_trouble: list[str] = []
+        self._unwritten: set[str] = set()
         self._waiting: deque[_Due] = deque()
         self._archivist = Archivist()
         self._looked = self._retained = -math.inf
@@ -173,16 +175,23 @@ class Worker:
 
     def _close(self, stream: str) -> None:
         try:
-            closed = self._ring.close(stream, self._logs.places if stream == "logs" else None)
+            self._ring.close(stream, self._tell, self._logs.places if stream == "logs" else None)
         except Unkept as error:
             self._say(frames.Lost(stream, error.rows, str(error)))
             return
-        except OSError:
-            return  # the disk refuses: the rows wait in memory
-        about = closed.segment.about
-        self._say(frames.Kept(TelemetryKept(closed.path, closed.sha256, about.rows, closed.segment.bytes, stream)))
+        except OSError as error:
+            if stream not in self._unwritten:
+                self._unwritten.add(stream)
+                self._say(frames.Unwritten(stream, error.strerror or str(error)))
+            return
+        self._unwritten.discard(stream)
         for incident, what in self._ring.make_room().items():
             self._say(frames.Failed(EvidenceFailed(incident, "the flight recorder", what)))
+
+    def _tell(self, segment: Segment, sha256: str) -> None:
+        about = segment.about
+        kept = TelemetryKept(f"{about.stream}/{segment.path.name}", sha256, about.rows, segment.bytes, about.stream)
+        self._say(frames.Kept(kept))
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -197,7 +206,7 @@ class Worker:
                 case frames.Seal() as asked:
                     self._seal(asked, self._ring.cut(asked.facts.incident, due.upto))
                 case frames.Reindex(job):
-                    self._archivist.do(lambda: frames.Done(job, "there is no index yet", failed=True), self._say)
+                    self._archivist.do(lambda: indexed_anew(job, self._state), self._say)
         if not self._archivist.busy and time.monotonic() - self._retained > RETAIN_SECONDS:
             self._retain()
 
@@ -218,11 +227,11 @@ class Worker:
             return
 
         def removed() -> frames.Done:
-            for gone in retention.removed(
-                self._archive, self._setup.keep_days, self._setup.archive_megabytes << 20, time.time_ns()
-            ):
+            limit = self._setup.archive_megabytes << 20
+            for gone in retention.removed(self._archive, self._setup.keep_days, limit, time.time_ns()):
                 self._say(frames.Removed(gone))
-            return frames.Done("retain", "the archive is within its limits")
+                index(self._archive)
+            return frames.Done("", "the archive is within its limits")
 
         self._archivist.do(removed, self._say)
 

@@ -237,8 +237,9 @@ def test_closed_incidents_go_by_the_policy_and_open_ones_stay(tmp_path: Path) ->
         assert (removed.incident, removed.head) == ("INC-2026-0001", head)
         told.seal("INC-2026-0002", "two")
         worker.ask(Reindex("three"))
-        worker.until(Done, lambda said: said.job == "three")
-        wait_until(lambda: [path.name for path in (worker.state / "archive").iterdir()] == ["INC-2026-0002"], "gone")
+        assert worker.until(Done, lambda said: said.job == "three").text.startswith("1 incident indexed")
+        assert [path.name for path in (worker.state / "archive").glob("*INC*")] == ["INC-2026-0002"]
+        assert (worker.state / "desk.duckdb").exists()
 
 
 def test_killed_at_any_moment_every_segment_is_whole_and_was_told(tmp_path: Path) -> None:
@@ -246,57 +247,52 @@ def test_killed_at_any_moment_every_segment_is_whole_and_was_told(tmp_path: Path
     told_of: dict[str, str] = {}
     with WorkerProcess(tmp_path, segment_seconds=0.02) as worker:
         telemetry = worker.state / "telemetry"
-        for turn in range(8):
+        for turn in range(5):
             told = Told(worker)
             told.keyframe()
-            for _ in range(chance.randrange(4, 60)):
-                told.tell(*[ev.Heartbeat("sim1", number) for number in range(200)])
+            segments = chance.randrange(1, 6)
+            while len(worker.heard(Kept)) < segments:
+                told.tell(*[ev.Heartbeat("sim1", number) for number in range(chance.randrange(400))])
             worker.kill()
             told.journal.close()
             told_of |= {said.segment.path: said.segment.sha256 for said in worker.heard(Kept)}
             worker.start()
             assert not list(telemetry.rglob("*.new")), turn
-        untold = []
-        for path in telemetry.rglob("*.parquet"):
+        paths = list(telemetry.rglob("*.parquet"))
+        for path in paths:
             pq.read_table(path, page_checksum_verification=True)
-            known = told_of.get(str(path.relative_to(telemetry)))
-            if known is None:
-                untold.append(path)
-            else:
-                assert hashlib.sha256(path.read_bytes()).hexdigest() == known
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == told_of[str(path.relative_to(telemetry))]
+        assert len(paths) > 5
         assert not [said for said in worker.heard(Lost) if "not be read" in said.why]
-        assert len(told_of) > 8
-        assert len(untold) <= 8 + len(worker.heard(Kept)), "at most the one that was being told at each kill"
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
-def test_limits_hold_under_five_thousand_messages_a_second(tmp_path: Path, seconds: int) -> None:
-    flood(tmp_path, seconds)
-
-
-def flood(tmp_path: Path, seconds: int) -> None:
-    """So many seconds' worth of messages, as fast as they are taken."""
-    line = encode(ev.Record(DAY_BEGAN, "guard", "guard", ev.Heartbeat("sim1", 1, "x" * 80)))
-    texts = random.Random(1)
-    with WorkerProcess(tmp_path, megabytes=16, minutes=600, segment_seconds=1.0) as worker:
+@pytest.mark.parametrize("seconds", [60, pytest.param(6000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+def test_limits_hold_under_a_flood_of_messages(tmp_path: Path, seconds: int) -> None:
+    """So many seconds of 5,000 messages each, as fast as they are taken: that has to be faster than they come."""
+    line = encode(ev.Record(DAY_BEGAN, "guard", "guard", ev.Heartbeat("sim1", 1, "noise")))
+    chance = random.Random(1)
+    with WorkerProcess(tmp_path, megabytes=8, minutes=600, segment_seconds=1.0) as worker:
         told = Told(worker)
         told.keyframe()
         memory = 0
         for second in range(seconds):
             for _ in range(10):
-                noise = texts.randbytes(40).hex().encode()
-                worker.records(*[line.replace(b"x" * 80, noise[number % 40 :] + noise) for number in range(500)])
+                noise = chance.randbytes(50_000).hex().encode()
+                worker.records(*[line.replace(b"noise", noise[at : at + 200]) for at in range(0, 100_000, 200)])
             wait_until(lambda due=5000 * (second + 1): taken(worker) >= due, "the records are taken")
             if second == seconds // 2:
                 memory = worker.rss
-        assert worker.rss < memory * 1.1 + (8 << 20)
-        assert not worker.heard(Lost)
-        held = sum(path.stat().st_size for path in (worker.state / "telemetry").rglob("*") if path.is_file())
-        assert held <= 17 << 20
+        assert worker.rss < memory * 1.1 + (4 << 20)
         worker.end()
-        for path in (worker.state / "telemetry").rglob("*.parquet"):
+        assert not worker.heard(Lost)
+        kept = [said.segment for said in worker.heard(Kept)]
+        paths = list((worker.state / "telemetry").rglob("*.parquet"))
+        held = sum(path.stat().st_size for path in paths)
+        assert held <= 8 << 20
+        assert sum(segment.bytes for segment in kept) > 10 << 20, "some had to go"
+        assert sum(segment.rows for segment in kept) == 5000 * seconds + 1
+        for path in paths:
             pq.read_table(path, page_checksum_verification=True)
-        assert sum(said.segment.rows for said in worker.heard(Kept)) == 5000 * seconds + 1
 
 
 def taken(worker: WorkerProcess) -> int:
