@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,15 +13,20 @@ from console.desk.adjust import Correction, Ledger
 from console.desk.events import BookRead, Position, StrategySampled, encode
 
 TIMEOUT = 2.0
+SAID_MOST = 4096
 
 
 class HttpStrategyHost:
     """Fulfils adapters.base.StrategyHost, and AdjustableBook where the strategy's own book says so. `url` is the
-    strategy's own, e.g. http://127.0.0.1:4200/momentum."""
+    strategy's own, e.g. http://127.0.0.1:4200/momentum. What the strategy says in words goes through `clean`: it is
+    shown and journaled, and may quote a key."""
 
-    def __init__(self, strategy: str, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, strategy: str, url: str, timeout: float = TIMEOUT, clean: Callable[[str], str] = lambda text: text
+    ) -> None:
         self.strategy = strategy
         self._wire = Wire(url, {}, timeout)
+        self._clean = clean
 
     def __repr__(self) -> str:
         return f"HttpStrategyHost({self.strategy!r}, {self._wire!r})"
@@ -31,9 +37,10 @@ class HttpStrategyHost:
             return told
         try:
             fields = {**told.data, "kind": "strategy_sampled", "strategy": self.strategy, "as_of": told.as_of}
-            return Ok(msgspec.convert(fields, StrategySampled), told.as_of)
+            sample = msgspec.convert(fields, StrategySampled)
         except msgspec.ValidationError as error:
-            return Unknown(f"/state makes no sense: {error}")
+            return Unknown(self._clean(f"/state makes no sense: {error}"))
+        return Ok(msgspec.structs.replace(sample, why=self._clean(sample.why)), told.as_of)
 
     async def book(self) -> Read[BookRead]:
         told = await self._told("/book")
@@ -45,7 +52,7 @@ class HttpStrategyHost:
             adjusts = msgspec.convert(told.data.get("adjusts", False), bool)
             set_aside = msgspec.convert(told.data.get("set_aside", ()), tuple[str, ...])
         except (msgspec.ValidationError, KeyError) as error:
-            return Unknown(f"/book makes no sense: {error}")
+            return Unknown(self._clean(f"/book makes no sense: {error}"))
         read = BookRead(self.strategy, positions, order_ids, told.as_of, adjusts=adjusts, set_aside=set_aside)
         return Ok(read, told.as_of)
 
@@ -56,14 +63,14 @@ class HttpStrategyHost:
         try:
             return Ok(msgspec.convert({**told.data, "strategy": self.strategy}, Ledger), told.as_of)
         except msgspec.ValidationError as error:
-            return Unknown(f"/ledger makes no sense: {error}")
+            return Unknown(self._clean(f"/ledger makes no sense: {error}"))
 
     async def correct(self, asked: Correction) -> Write[None]:
         answer = await self._wire.write("POST", "/correct", body=json.loads(encode(asked)))
         if isinstance(answer, NoAnswer):
             return Ambiguous(answer.reason)
         if 400 <= answer.status < 500:
-            return _refused(answer)
+            return self._refused(answer)
         told = _object(answer)
         if told is None or told.get("corrected") != asked.id:
             return Ambiguous(f"HTTP {answer.status}: the strategy does not say that it is so")
@@ -80,7 +87,7 @@ class HttpStrategyHost:
         if isinstance(answer, NoAnswer):
             return Ambiguous(answer.reason)
         if 400 <= answer.status < 500:
-            return _refused(answer)
+            return self._refused(answer)
         told = _object(answer)
         if told is None or told.get("enabled") is not enabled:
             return Ambiguous(f"HTTP {answer.status}: the strategy does not say that it is so")
@@ -88,6 +95,10 @@ class HttpStrategyHost:
 
     async def aclose(self) -> None:
         await self._wire.aclose()
+
+    def _refused(self, answer: Answer) -> Refused:
+        said = self._clean(answer.body[:SAID_MOST].decode("utf-8", "replace"))
+        return Refused(str(answer.status), said[:200].strip())
 
     async def _told(self, path: str) -> Read[dict[str, Any]]:
         as_of = time.time_ns()
@@ -98,10 +109,6 @@ class HttpStrategyHost:
         if told is None:
             return Unknown(f"HTTP {answer.status} of {path}: an object was expected")
         return Ok(told, as_of)
-
-
-def _refused(answer: Answer) -> Refused:
-    return Refused(str(answer.status), answer.body[:200].decode("utf-8", "replace").strip())
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

@@ -115,6 +115,8 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause(0.12)
     while isinstance(pilot.app, AndonApp) and isinstance(pilot.app.room, RunbookRoom) and pilot.app.handbook is None:
         await pilot.pause(0.02)
+    if isinstance(pilot.app, AndonApp):
+        pilot.app._tick()  # a busy machine may not have come to it yet
     await pilot.pause()
 
 

@@ -3,6 +3,7 @@
 Each public operation ends in `_settle`: what it changed is on the disk before it returns, and listeners are told after.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from adapters.simulator.market import Market, MarketClock, Quote
 from adapters.simulator.orders import (
     ACCEPTED,
     PENDING_CANCEL,
+    REJECTED,
     WORKING,
     Fill,
     Order,
@@ -28,6 +30,7 @@ from adapters.simulator.orders import (
 from adapters.simulator.sessions import preceding
 from adapters.simulator.store import Kept, Store
 
+LOG = logging.getLogger("broker")
 MAX_STEP = 1_000_000_000
 CLOCK_KEPT_EVERY = 1_000_000_000
 RUNAWAY_SYMBOL = "AAPL"
@@ -373,6 +376,8 @@ class Broker:
             self._store.keep(Kept(self.now, self.clock.forced, changes))
             self._kept_wall = self._wall()
         for name, update in updates:
+            if update.event == REJECTED:
+                LOG.warning("%s: rejected order %s (%s)", name, update.order.id, update.order.client_order_id)
             self.listener(name, update)
 
     def finish(self) -> None:

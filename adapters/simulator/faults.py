@@ -5,12 +5,15 @@ is answered (`server`), faults of the *book* change what the broker does (`broke
 listeners hear. The control endpoint is never affected.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from adapters.simulator.market import LISTINGS
+
+LOG = logging.getLogger("broker")
 
 CATALOGUE = {
     # the wire; ARG is a number of seconds where one is named
@@ -29,6 +32,7 @@ CATALOGUE = {
     "truncated_json": "cuts JSON answers in the middle",
     "wrong_types": "answers reads with JSON of another shape",
     "wrong_values": "answers reads with ids that are null and with false for every other value",
+    "echoes_keys": "tells in each answer's headers, and in the body of refusals, which keys it was asked with",
     # the book
     "partial_207": "fails the first ARG cancels of one order with 500 (default 1); ARG may be forever or an order id",
     "stuck_pending_cancel": "accepts cancels and leaves orders (or the one with id ARG) pending_cancel until cleared",
@@ -125,6 +129,7 @@ class FaultBoard:
         fault.since = self._wall()
         self.switch_off(fault.name, fault.venue, exactly=True)
         self.active.append(fault)
+        LOG.info("fault %s is on for %s", fault.name, fault.venue or "all")
 
     def switch_off(self, name: str | None, venue: str | None = None, *, exactly: bool = False) -> int:
         """Ends the faults of this name (None: of every name), at one venue or everywhere. Says how many there were."""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import secrets
 import signal
@@ -21,12 +22,14 @@ from adapters.simulator.account import STARTING_CASH, Account, Opened
 from adapters.simulator.answers import BROKER
 from adapters.simulator.broker import Broker
 from adapters.simulator.faults import FaultBoard, FaultError
+from adapters.simulator.log import begin_log
 from adapters.simulator.market import Market, MarketClock
 from adapters.simulator.sessions import session_from, session_until
 from adapters.simulator.store import FORMAT, Begun, StateError, Store
 from adapters.simulator.stream import Hub
 from adapters.simulator.wire import Front
 
+LOG = logging.getLogger("broker")
 HOST = "127.0.0.1"
 BEAT = 0.1
 
@@ -127,10 +130,12 @@ async def serve(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="simulated-broker-") as scratch:
         keys = options.keys or (options.state / "keys" if options.state else Path(scratch))
         announce(listener.getsockname()[1], [(account, write_keys(keys, account)) for account in accounts])
+        LOG.info("serves %s on port %d", ", ".join(broker.accounts), listener.getsockname()[1])
         await beat(broker, stop)
     hub.close()
     await runner.cleanup()
     broker.finish()
+    LOG.info("ended")
     return 0
 
 
@@ -165,6 +170,7 @@ async def beat(broker: Broker, stop: asyncio.Event) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serves until SIGTERM. Exit code 2 for wrong usage."""
+    begin_log()
     try:
         with store.locked(options.state):
             return asyncio.run(serve(options))

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import logging
 import socket
 import struct
 import time
+from base64 import b64encode
 from secrets import compare_digest, token_hex
 from typing import NoReturn
 
@@ -12,13 +14,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapters.simulator.account import Account
-from adapters.simulator.answers import ACCOUNT, COUNTERS, answer, refused
+from adapters.simulator.answers import ACCOUNT, COUNTERS, answer, encode, refused
 from adapters.simulator.broker import Broker
 from adapters.simulator.counters import Counters, RateWindow
 from adapters.simulator.faults import Fault, FaultBoard
 from adapters.simulator.orders import Refusal
 from adapters.simulator.store import StoreFailure
 
+LOG = logging.getLogger("broker")
 OPEN_PATHS = ("/_control", "/stream")
 HTML = (
     "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>"
@@ -54,6 +57,7 @@ class Front:
         try:
             account = self._account(request)
         except Refusal as refusal:
+            LOG.warning("nobody is known by the key of %s %s: %s", request.method, request.path, refusal)
             return refused(refusal)
         request[ACCOUNT] = account
         counters = request[COUNTERS] = self.counters[account.name]
@@ -89,8 +93,11 @@ class Front:
         try:
             response = await handler(request)
         except Refusal as refusal:
+            if request.method != "GET":
+                LOG.warning("%s: refused %s %s: %s", request[ACCOUNT].name, request.method, request.path, refusal)
             return refused(refusal)
-        except StoreFailure:
+        except StoreFailure as failure:
+            LOG.error("%s: %s %s failed: %s", request[ACCOUNT].name, request.method, request.path, failure)
             return answer({"code": 50010000, "message": "internal server error occurred"}, 500)
         except web.HTTPException as error:
             return answer({"code": error.status * 100_000 + 10000, "message": "endpoint not found"}, error.status)
@@ -157,6 +164,8 @@ class WireFaults:
             )
         if self._request.method == "GET" and body and self._on("wrong_values"):
             response.body = wrong_values(body)
+        if self._on("echoes_keys"):
+            self._echo(response)
         if self._on("reset"):
             await self._reset(response, body)
         if fault := self._on("close_warm"):
@@ -164,6 +173,13 @@ class WireFaults:
             await response.write_eof()
             self._close_in(fault.number(0))
         return response
+
+    def _echo(self, response: web.Response) -> None:
+        key, secret = (self._request.headers[name] for name in ("APCA-API-KEY-ID", "APCA-API-SECRET-KEY"))
+        both = b64encode(f"{key}:{secret}".encode()).decode()
+        response.headers.update({"X-Api-Key": key, "Set-Cookie": f"session={secret}; HttpOnly", "X-Asked-As": both})
+        if response.status >= 400:
+            response.body = encode({"code": 40010000, "message": f"{key} with {secret!r} may not", "asked_as": both})
 
     async def _never(self) -> NoReturn:
         """Waits until the client goes away."""

@@ -92,6 +92,7 @@ class FormHand:
         self.cancel_all_bytes = b""
         self.has_keys = False
         self._headers: dict[str, str] = {}
+        self._secrets: tuple[str, ...] = ()
         self._reading: Wire | None = None
 
     def read_keys(self) -> None:
@@ -100,6 +101,7 @@ class FormHand:
         key_id, secret = keys_of(self.venue.keys)
         forms = self.venue.form["headers"]
         self._headers = {name: value.format(key_id=key_id, secret=secret) for name, value in forms.items()}
+        self._secrets = (key_id, secret)
         self.cancel_all_bytes = self._bytes("cancel_all") if self.can("cancel_all") else b""
         self.has_keys = True
 
@@ -124,14 +126,14 @@ class FormHand:
         return self.bulk_outcome(self._write("cancel_all"))
 
     def cancel(self, order_id: str) -> Outcome:
-        return _outcome(self._write("cancel", id=order_id))
+        return self._outcome(self._write("cancel", id=order_id))
 
     def suspend(self) -> Outcome:
         """The venue takes no new order from anybody."""
-        return _outcome(self._write("suspend"))
+        return self._outcome(self._write("suspend"))
 
     def unsuspend(self) -> Outcome:
-        return _outcome(self._write("unsuspend"))
+        return self._outcome(self._write("unsuspend"))
 
     def close_positions(self, symbols: list[str]) -> Iterator[tuple[str, Outcome]]:
         """The venue's own close call for each: it works out side and size from its own truth, so it can not flip. All
@@ -146,7 +148,7 @@ class FormHand:
             yield symbol, self._close_outcome(self._receive(wire, max(deadline, come)))
 
     def _close_outcome(self, answer: Answer | HttpError) -> Outcome:
-        outcome = _outcome(answer)
+        outcome = self._outcome(answer)
         if outcome.kind == "acked" and isinstance(answer, Answer):
             try:
                 outcome.order_id = _text(answer.json()[self._field("order", "id")])
@@ -156,7 +158,7 @@ class FormHand:
 
     def bulk_outcome(self, answer: Answer | HttpError) -> Outcome:
         """A bulk call is done item by item: 2xx alone proves nothing."""
-        outcome = _outcome(answer)
+        outcome = self._outcome(answer)
         if outcome.kind != "acked" or not isinstance(answer, Answer):
             return outcome
         fields = self.venue.form["fields"]["item"]
@@ -332,23 +334,34 @@ class FormHand:
         self._tell(sent.request, answer, sent)
         return answer
 
+    def _outcome(self, answer: Answer | HttpError) -> Outcome:
+        """2xx: acknowledged. 4xx: the venue says that it did not. Everything else says nothing about what was done."""
+        if isinstance(answer, Lost):
+            return Outcome("ambiguous", str(answer))
+        if isinstance(answer, HttpError):
+            return Outcome("refused", str(answer))  # not sent
+        if 200 <= answer.status < 300:
+            return Outcome("acked", "", answer)
+        if 400 <= answer.status < 500 and answer.status != 408:
+            return Outcome("refused", f"HTTP {answer.status} {self._message(answer)}".rstrip(), answer)
+        return Outcome("ambiguous", f"HTTP {answer.status}", answer)
+
+    def _message(self, answer: Answer) -> str:
+        """What the venue says of its refusal, without the keys that it may quote: this is journaled and shown."""
+        try:
+            told = answer.json()
+        except ValueError:
+            return ""
+        if not isinstance(told, dict) or "message" not in told:
+            return ""
+        from console.desk.hidden import blot, spelled  # only a refusal needs it
+
+        return blot(str(told["message"]), spelled(self._secrets))[:200]
+
     def _tell(self, request: bytes, answer: Answer | HttpError, wire: Wire | None = None) -> None:
         if self._tap is not None:
             seconds = answer.took if isinstance(answer, Answer) else wire.waited if wire else 0.0
             self._tap(self.name, request, answer, seconds)
-
-
-def _outcome(answer: Answer | HttpError) -> Outcome:
-    """2xx: acknowledged. 4xx: the venue says that it did not. Everything else says nothing about what was done."""
-    if isinstance(answer, Lost):
-        return Outcome("ambiguous", str(answer))
-    if isinstance(answer, HttpError):
-        return Outcome("refused", str(answer))  # not sent
-    if 200 <= answer.status < 300:
-        return Outcome("acked", "", answer)
-    if 400 <= answer.status < 500 and answer.status != 408:
-        return Outcome("refused", f"HTTP {answer.status} {_message(answer)}".rstrip(), answer)
-    return Outcome("ambiguous", f"HTTP {answer.status}", answer)
 
 
 def _text(told: Any) -> str:
@@ -357,11 +370,3 @@ def _text(told: Any) -> str:
     if not isinstance(told, str) or not told:
         raise TypeError(f"text is expected: {told!r}")
     return told
-
-
-def _message(answer: Answer) -> str:
-    try:
-        told = answer.json()
-        return str(told["message"])[:200] if isinstance(told, dict) and "message" in told else ""
-    except ValueError:
-        return ""

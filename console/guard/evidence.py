@@ -21,11 +21,11 @@ from console.guard.incidents import Incidents, load_classes
 from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
+from console.guard.secrets import secret_files
 from console.guard.uploads import Uploads, safe_name
 
 SIMULATED_SEGMENT_SECONDS = 5.0
 SEGMENT_SECONDS = 60.0
-KEY_FILE = "signing.key"
 
 
 class Evidence:
@@ -117,14 +117,10 @@ class Evidence:
 
     def _setup(self) -> Setup:
         config = self._config
-        folder = config.path.parent
-        keys = [venue.keys for venue in config.venues if venue.keys is not None]
         return Setup(
-            desk_folder=str(folder),
+            desk_folder=str(config.path.parent),
             version=__version__,
-            secret_files=tuple(
-                str(path) for path in (*keys, config.state / "tokens.json", folder / KEY_FILE, config.state / KEY_FILE)
-            ),
+            secret_files=secret_files(config),
             logs=tuple(LogFile(log.name, str(log.path)) for log in config.logs),
             minutes=config.recorder.minutes,
             megabytes=config.recorder.megabytes,

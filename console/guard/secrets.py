@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from console.config import DeskConfig
 from console.evidence.redact import Redactor, secrets_of
+
+
+def secret_files(config: DeskConfig) -> tuple[str, ...]:
+    """The files of a desk that hold nothing but secrets, absolute."""
+    keys = [venue.keys for venue in config.venues if venue.keys is not None]
+    signing = [folder / "signing.key" for folder in (config.path.parent, config.state)]
+    return tuple(map(str, (*keys, config.state / "tokens.json", *signing)))
 
 
 class Secrets:

@@ -58,6 +58,7 @@ from console.guard.recording import FLUSH_SECONDS
 from console.guard.recovery import Recovered, recover
 from console.guard.refusals import Refusals
 from console.guard.resumption import Resumption, retire
+from console.guard.secrets import Secrets, secret_files
 from console.guard.stream import Stream
 from console.guard.tokens import RELOAD_SECONDS, TokenFileError, Tokens
 from console.guard.triggers import Triggers
@@ -104,8 +105,9 @@ class Guard:
             raise GuardError(str(error)) from None
         except OSError as error:
             raise GuardError(f"{self.folder}: {error}") from None
+        secrets = Secrets((), secret_files(config))
         self.hosts: dict[str, StrategyHost] = {
-            each.name: HttpStrategyHost(each.name, each.host) for each in config.strategies
+            each.name: HttpStrategyHost(each.name, each.host, clean=secrets.redactor.text) for each in config.strategies
         }
 
     async def run(self) -> None:

@@ -196,6 +196,20 @@ def test_wrong_types_parse_and_are_not_what_is_described(broker: BrokerProcess) 
             described.check("GET", path, status, json.dumps(body))
 
 
+def test_echoed_keys_are_in_headers_and_in_refusals(broker: BrokerProcess) -> None:
+    key, secret = broker.accounts["sim1"]
+    broker.fault("echoes_keys", "sim1")
+    with closing(http.client.HTTPConnection("127.0.0.1", broker.port, timeout=30)) as connection:
+        for path, status in (("/v2/clock", 200), ("/v2/orders/nobody", 404)):
+            connection.request("GET", path, headers={"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret})
+            answer = connection.getresponse()
+            body = answer.read().decode()
+            assert answer.status == status
+            assert answer.headers["X-Api-Key"] == key
+            assert secret in answer.headers["Set-Cookie"]
+            assert (secret in body) is (status == 404)
+
+
 # --- the book --------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import resource
 import socket
 import stat
@@ -256,3 +257,14 @@ def test_a_full_disk_is_never_answered_as_success(tmp_path: Path) -> None:
         assert "can not be written: File too large" in broker.errors()
     with BrokerProcess(*START, state=tmp_path) as broker:
         assert len(broker.request("GET", "/v2/orders")[1]) == statuses.count(200)
+
+
+def test_its_log_says_with_the_time_what_was_refused_and_which_faults_were_on() -> None:
+    with BrokerProcess() as broker:
+        broker.fault("slow", "sim1", 0)
+        order = {"symbol": "NOSUCH", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+        assert broker.request("POST", "/v2/orders", order)[0] == 422
+        lines = broker.errors().splitlines()
+    at = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
+    assert [line for line in lines if re.match(at + "INFO    broker: fault slow is on for sim1$", line)]
+    assert [line for line in lines if re.match(at + "WARNING broker: sim1: refused POST /v2/orders: .*NOSUCH", line)]

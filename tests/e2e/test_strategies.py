@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import re
 import signal
 import threading
 from decimal import Decimal
@@ -20,6 +21,7 @@ MOMENTUM = ("momentum", "momentum", "sim1", ["AAPL", "MSFT"])
 REVERSION = ("reversion", "mean_reversion", "sim1", ["NVDA", "TSLA"])
 MAKING = ("making", "market_making", "sim2", ["SPY", "QQQ"])
 SEED = 7
+LOGGED = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ +\w+: ")
 
 
 @contextlib.contextmanager
@@ -109,6 +111,8 @@ async def test_every_strategy_trades_predicts_and_shows_itself(tmp_path):
             assert isinstance(book, Ok)
             assert isinstance(settings, Ok)
             assert settings.data["kind"] == kind
+            assert settings.data["model_hash"] == model_hash_of(kind, SEED)
+            assert int(settings.data["limit_order_qty"]) > 0
         gate.say("HALTED")
         wait_for_gate(strategies, "HALTED")
         assert_books_are_true(broker, strategies, "sim1", "momentum", "reversion")
@@ -186,6 +190,9 @@ async def test_a_disabled_strategy_sends_nothing_even_after_a_restart(tmp_path):
         assert not strategies.state("momentum")["enabled"]
         wait_for_bars(strategies, "momentum")
         assert len(sent_by(broker, "sim1", "momentum")) == before
+        said = [line for line in strategies.log.read_text().splitlines() if LOGGED.match(line)]
+        assert [line for line in said if line.endswith("WARNING momentum: disabled from outside")]
+        assert [line for line in said if "INFO    momentum: sent momentum-" in line]
         assert strategies.ask("momentum", "/enable", "POST")[0] == 200
         wait_until(lambda: len(sent_by(broker, "sim1", "momentum")) > before, "orders again")
 

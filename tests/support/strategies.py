@@ -65,11 +65,13 @@ class GateFile:
 class StrategiesProcess:
     """`with StrategiesProcess(broker, tmp_path, [(name, kind, account, symbols), …]) as strategies:`
 
-    The desk's state folder is `folder`/desk, books and predictions lie in `folder`/out. `urls` maps names to URLs."""
+    The desk's state folder is `folder`/desk, books and predictions lie in `folder`/out, what they say of themselves in
+    `log`. `urls` maps names to URLs."""
 
     def __init__(self, broker: BrokerProcess, folder: Path, strategies: list[tuple[str, str, str, list[str]]]) -> None:
         self.desk = folder / "desk"
         self.out = folder / "out"
+        self.log = folder / "strategies.log"
         self.urls: dict[str, str] = {}
         self.pid = 0
         self._config = folder / "strategies.json"
@@ -95,7 +97,8 @@ class StrategiesProcess:
 
     def start(self) -> Self:
         command = [sys.executable, "-m", "adapters.simulator", "strategies", "--config", str(self._config)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with self.log.open("ab") as log:  # a pipe that nobody reads would stop them
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         lines: queue.Queue[str] = queue.Queue()
         stdout = self._process.stdout
         assert stdout is not None
@@ -106,7 +109,8 @@ class StrategiesProcess:
             line = ""
         if not line:
             self._process.kill()
-            raise AssertionError(f"the strategies did not start: {self._process.communicate()[1]}")
+            self._process.wait()
+            raise AssertionError(f"the strategies did not start: {self.log.read_text()}")
         ready = json.loads(line)
         self.pid, self.urls = ready["pid"], ready["strategies"]
         return self
@@ -126,7 +130,7 @@ class StrategiesProcess:
         return self.json(strategy, "/state")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Ends it; the exit code and what it wrote to stderr."""
+        """Ends it; the exit code and its log."""
         process = self._process
         if process is None:
             return 0, ""
@@ -134,12 +138,12 @@ class StrategiesProcess:
         if process.poll() is None:
             process.send_signal(number)
         try:
-            _, errors = process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise
-        return process.returncode, errors
+        return process.returncode, self.log.read_text()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -145,6 +145,8 @@ def test_outside_simulation_a_connection_is_not_lost_by_one_slow_answer(folder: 
         ("http://127.0.0.1:4100/", "127.0.0.1:4100", 6, "a URL such as https://host is expected"),
         ("http://127.0.0.1:4100/", "http://a:99999/", 6, "a URL such as https://host is expected"),
         ("http://127.0.0.1:4100/", "http://me:secret@host", 6, "keys belong into the key file"),
+        ("http://127.0.0.1:4100/", "htp://me:secret@host:x/", 6, "keys belong into the key file"),
+        ("http://127.0.0.1:4100/", "http://host/?token=secret", 6, "has something behind its path"),
         ("mode: simulated", "mode: live", 6, "in live mode https:// is expected"),
         ("keys: keys/sim1.json", "keys: env", 7, "from the environment are for paper; a key file is expected"),
         ("keys: keys/sim1.json", "keys: none.json", 7, "none.json: the key file can not be read: No such file"),
@@ -173,6 +175,7 @@ def test_outside_simulation_a_connection_is_not_lost_by_one_slow_answer(folder: 
 def test_what_is_wrong_is_refused_at_its_line(folder: Path, was: str, now: str, line: int, said: str) -> None:
     assert was in DESK
     told = refusal(folder, DESK.replace(was, now, 1))
+    assert "secret" not in told
     assert re.match(rf"desk\.yaml:{line}:[1-9][0-9]*: ", told)
     assert said in told
 

@@ -44,7 +44,8 @@ def test_the_cords_own_requests_are_told_with_what_became_of_them_and_without_it
         hand.open_orders()
         hand.cancel_all()
         venue.answer = lambda method, path: (403, {"message": f"key {KEY} and {SECRET}"}, echo)
-        hand.cancel("o1")
+        outcome = hand.cancel("o1")
+        assert outcome.detail == f"HTTP 403 key {MARK} and {MARK}"
         venue.answer = lambda method, path: time.sleep(1) or (200, [])
         with pytest.raises(Unread):
             hand.positions()

@@ -1,6 +1,7 @@
 """One account shared by the strategies that trade in it: its bars, its stream and its equity are read once."""
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from console.desk.events import Filled
 if TYPE_CHECKING:
     from decimal import Decimal
 
+LOG = logging.getLogger("strategies")
 BARS_EVERY = 0.8
 EQUITY_EVERY = 20.0
 WARM_UP = 60
@@ -32,6 +34,7 @@ class Hub:
     async def follow_updates(self) -> None:
         async for update in self.venue.updates():
             if isinstance(update, Unknown):
+                LOG.warning("a gap in the updates of %s: %s", self.venue.name, update.reason)
                 await self._catch_up()
             elif isinstance(update, Filled):
                 self._give(update)
@@ -47,6 +50,8 @@ class Hub:
         while True:
             latest = await self.venue.latest_bars(self._symbols())
             if isinstance(latest, Unknown):
+                if not self.bars_why:
+                    LOG.warning("no bars from %s: %s", self.venue.name, latest.reason)
                 self.bars_why = latest.reason
                 wait = min(wait * 2, LONGEST_WAIT)
             else:

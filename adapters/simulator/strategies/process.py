@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from adapters.base import Connection
 from adapters.registry import make_venue
+from adapters.simulator.log import begin_log
 from adapters.simulator.strategies.hub import Hub
 from adapters.simulator.strategies.runner import Runner, stop
 from adapters.simulator.strategies.server import Served, application
@@ -25,6 +27,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m adapters.simulator strategies")
     parser.add_argument("--config", type=Path, required=True, help="the strategies' JSON file")
     arguments = parser.parse_args(argv)
+    begin_log()
     try:
         settings = load(arguments.config)
         connections = {(each.venue, each.keys): _connection(settings, each) for each in settings.strategies}
@@ -59,7 +62,11 @@ async def _run(settings: HostSettings, connections: dict[tuple[str, Path], Conne
         tasks = _start(settings, hubs, strategies)
         ready = {"url": url, "pid": os.getpid(), "strategies": {name: f"{url}/{name}" for name in strategies}}
         print(json.dumps(ready), flush=True)
+        for served in strategies.values():
+            one = served.runner
+            one.log.info("runs model %s at %s", one.model_hash[:12], one.settings.venue)
         await stopping.wait()
+        logging.getLogger("strategies").info("told to end")
     finally:
         await stop(tasks)
         await runner.cleanup()
@@ -93,3 +100,4 @@ async def _watched(work: Coroutine[object, object, None], shown: list[Served]) -
     except Exception as error:
         for one in shown:
             one.crashed = f"a task of it broke: {error!r}"
+            one.runner.log.exception("a task of it broke")

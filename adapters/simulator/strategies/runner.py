@@ -1,6 +1,7 @@
 """One strategy at work: bars in, predictions and orders out, everything it does kept in its book."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
@@ -31,6 +32,7 @@ class Runner:
 
     def __init__(self, settings: StrategySettings, seed: int, venue: Venue, desk_state: Path, out: Path) -> None:
         self.settings = settings
+        self.log = logging.getLogger(settings.name)
         self.model = make_model(settings.kind, seed)
         self.model_hash = hash_of(settings.kind, self.model)
         self.book = Book(settings.name, out / settings.name / "book.jsonl")
@@ -71,8 +73,13 @@ class Runner:
     # --- its own tasks ----------------------------------------------------------------------------------------------
 
     async def watch_gate(self) -> None:
+        before = ""
         while True:
             await asyncio.gather(*map(self.gate.ask, self.settings.symbols))
+            gate = self.gate.overall
+            if gate.state != before:
+                self.log.info("the gate is %s: %s", gate.state, gate.because or "no reason given")
+                before = gate.state
             await asyncio.sleep(GATE_EVERY)
 
     async def trade(self) -> None:
@@ -107,6 +114,12 @@ class Runner:
     def enable(self, enabled: bool) -> None:
         if enabled != self.book.enabled:
             self.book.enable(enabled)
+            self.log.warning("%s from outside", "enabled" if enabled else "disabled")
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """What it holds itself to, whatever its model wishes."""
+        return {"limit_order_qty": str(self.settings.most), "limit_seconds_between_orders": str(SPACING)}
 
     @property
     def orders_per_minute(self) -> int:
@@ -188,11 +201,13 @@ class Runner:
         self._pace(answer)
         if isinstance(result, Acked):
             self.book.acked(result.data)
+            self.log.info("sent %s: %s %s %s", order.client_order_id, order.side, order.qty, symbol)
         elif isinstance(result, Refused):
             self.book.dropped(order.client_order_id)
         else:
             self.errors += 1
             self.why = result.reason
+            self.log.error("what became of %s is not known: %s", order.client_order_id, result.reason)
             await self._settle(order.client_order_id)
             return False
         return self._went_well(result)
@@ -214,6 +229,7 @@ class Runner:
     def _permitted(self, symbol: str, wish: Send, answer: Answer) -> Send | None:
         """What the position and then the gate leave of a wish. Against a position no more may be sent than closes it:
         a broker refuses what would flip."""
+        wish = replace(wish, qty=min(wish.qty, self.settings.most))
         position = self.book.position(symbol)
         if position * (1 if wish.side == "buy" else -1) >= 0:
             return allowed(wish, answer, ZERO)
@@ -233,6 +249,7 @@ class Runner:
             return True
         self.errors += 1
         self.why = answer.message if isinstance(answer, Refused) else answer.reason
+        self.log.error("refused: %s", self.why)
         wait = answer.retry_after if isinstance(answer, Refused) else None
         if wait is not None or (isinstance(answer, Refused) and answer.code == "429"):
             self._not_before = time.monotonic() + min(60.0, wait or 5.0)

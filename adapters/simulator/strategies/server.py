@@ -91,7 +91,14 @@ class Served:
             name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             for name, value in asdict(self.runner.model.parameters).items()
         }
-        return {"kind": told.kind, "venue": told.venue, "symbols": ",".join(told.symbols), **parameters}
+        return {
+            "kind": told.kind,
+            "venue": told.venue,
+            "symbols": ",".join(told.symbols),
+            "model_hash": self.runner.model_hash,
+            **parameters,
+            **self.runner.limits,
+        }
 
     def metrics(self) -> str:
         state = self.state()

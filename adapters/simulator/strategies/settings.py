@@ -3,10 +3,14 @@
 import json
 import urllib.parse
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from adapters.simulator.strategies.models import KINDS
+
+MOST = Decimal(500)
+"""Shares of the largest order, unless the file says so."""
 
 
 class SettingsError(Exception):
@@ -15,13 +19,14 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StrategySettings:
-    """One strategy. `keys` is a key file: {"key_id", "secret_key"}."""
+    """One strategy. `keys` is a key file: {"key_id", "secret_key"}; no order of it is larger than `most`."""
 
     name: str
     kind: str
     venue: str
     symbols: tuple[str, ...]
     keys: Path
+    most: Decimal = MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +89,7 @@ def _strategy(here: Path, told: dict[str, Any]) -> StrategySettings:
     symbols = tuple(str(symbol) for symbol in told["symbols"])
     if not symbols:
         raise ValueError(f"{name}: at least one symbol is expected")
-    return StrategySettings(name, kind, str(told["venue"]), symbols, here / told["keys"])
+    most = int(told.get("most", MOST))
+    if most <= 0:
+        raise ValueError(f"{name}: most is {most}; a number of shares that an order may have is expected")
+    return StrategySettings(name, kind, str(told["venue"]), symbols, here / told["keys"], Decimal(most))
