@@ -11,7 +11,7 @@ from console.commands.archive_shelf import FAILED, one_of, shelf_of
 from console.commands.output import print_json, print_table, say
 from console.config import ConfigError
 from console.desk.archive import Item, Rows, Summary, Unreadable
-from console.desk.words import SECOND, age, count, size, stamp
+from console.desk.words import SECOND, age, count, printable, size, stamp
 from console.evidence.shelf import FolderCase
 
 DAY = 86_400 * SECOND
@@ -89,8 +89,8 @@ def show_archive(options: argparse.Namespace) -> int:
             say(f"andon: {error}", to=sys.stderr)
             return FAILED
         if options.json:
-            told = msgspec.structs.asdict(case.summary)
-            print_json({**told, "sealed": case.items, "missing": case.missing, "timeline": timeline})
+            told = {"sealed": case.items, "missing": case.missing, "timeline": timeline}
+            print_json(msgspec.to_builtins({**msgspec.structs.asdict(case.summary), **told}))
             return 0
         _print_case(case)
         for entry in timeline:
@@ -113,7 +113,7 @@ def _print_case(case: FolderCase) -> None:
 
 def _item(item: Item) -> tuple[str, ...]:
     rows = "" if item.rows is None else count(item.rows, "row")
-    return (item.file, rows, size(item.bytes), stamp(item.captured_at), f"{item.source} by {item.by}")
+    return item.file, rows, size(item.bytes), stamp(item.captured_at), f"{item.source} by {item.by}"
 
 
 def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
@@ -121,8 +121,7 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     tables = {each.item for each in case.items if each.rows is not None}
     if texts and options.item not in tables:
         for file in texts:
-            for line in case.text(file).splitlines():
-                say(line.expandtabs(8))
+            _print_text(case.text(file))
         return 0
     if options.item not in tables:
         raise ConfigError(
@@ -132,12 +131,18 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     shown = rows.window(0, options.limit)
     names = tuple(column.name for column in rows.columns)
     if options.json:
-        print_json({"item": options.item, "columns": rows.columns, "rows": shown, "count": rows.count})
+        columns = msgspec.to_builtins(rows.columns)
+        print_json({"item": options.item, "columns": columns, "rows": shown, "count": rows.count})
         return 0
     print_table([names, *shown])
     if rows.count > len(shown):
         say(f"… {count(rows.count - len(shown), 'row')} more: --limit {rows.count}", to=sys.stderr)
     return 0
+
+
+def _print_text(text: str) -> None:
+    """As it is into a file or pipe; a terminal gets nothing that it would obey."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
 def _rows(case: FolderCase, options: argparse.Namespace) -> Rows:
