@@ -12,6 +12,7 @@ from console.cord.plan import Plan
 from console.guard import desk
 from console.guard.at_pull import AtPull
 from console.guard.capture import Capture
+from console.guard.drills import keep_restore
 from console.guard.exchanges import Exchanges
 from console.guard.exhibition import Exhibition
 from console.guard.frames import File, LogFile, Ready, Setup
@@ -95,6 +96,8 @@ class Evidence:
         match name, arguments:
             case "reindex", {}:
                 return await self.recorder.reindex()
+            case "restore_drill", {"report": _, "sha256": _}:
+                return await keep_restore(self._hub, self._config.state, arguments, actor)
             case "upload", {"upload": upload, "data": data}:
                 return await self._uploads.add(upload, data)
             case "snapshot", asked:
@@ -107,8 +110,6 @@ class Evidence:
             case "attach", {"incident": incident, "upload": upload, "name": told}:
                 file = self._file(f"attached-{safe_name(told)}", upload, actor, f"sent as {told}")
                 return await self._incidents.attach(incident, (file,), actor)
-            case "reindex", {}:
-                return await self.recorder.reindex()
         return None
 
     def _file(self, name: str, upload: str, actor: str, source: str) -> File:
