@@ -89,8 +89,8 @@ def show_archive(options: argparse.Namespace) -> int:
             print(f"andon: {error}", file=sys.stderr)
             return FAILED
         if options.json:
-            told = msgspec.structs.asdict(case.summary)
-            print_json({**told, "sealed": case.items, "missing": case.missing, "timeline": timeline})
+            told = {"sealed": case.items, "missing": case.missing, "timeline": timeline}
+            print_json(msgspec.to_builtins({**msgspec.structs.asdict(case.summary), **told}))
             return 0
         _print_case(case)
         for entry in timeline:
@@ -131,7 +131,8 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     shown = rows.window(0, options.limit)
     names = tuple(column.name for column in rows.columns)
     if options.json:
-        print_json({"item": options.item, "columns": rows.columns, "rows": shown, "count": rows.count})
+        columns = msgspec.to_builtins(rows.columns)
+        print_json({"item": options.item, "columns": columns, "rows": shown, "count": rows.count})
         return 0
     print_table([names, *shown])
     if rows.count > len(shown):

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -32,9 +33,10 @@ from console.evidence.manifest import (
     seal_of,
     with_signature,
 )
+from console.evidence.parquet import options
 from console.evidence.signing import Signer
 
-ROW_GROUP_ROWS = 1 << 16
+ROW_GROUP_ROWS = 1 << 15
 ROW_GROUP_BYTES = 16 << 20
 _FILE_MODE = 0o440
 _FOLDER_MODE = 0o750
@@ -117,9 +119,11 @@ class TablePart(_Described):
         return f"{self.item}.parquet"
 
     def write(self, file: BinaryIO) -> tuple[int, tuple[str, ...]]:
+        groups = _row_groups(self.schema, self._made())
+        first = list(islice(groups, 1))
         rows = 0
-        with pq.ParquetWriter(file, self.schema, compression="zstd", write_page_checksum=True) as writer:
-            for table in _row_groups(self.schema, self._made()):
+        with pq.ParquetWriter(file, self.schema, **options(*first or [self.schema.empty_table()])) as writer:
+            for table in chain(first, groups):
                 writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
                 rows += table.num_rows
         return rows, columns(self.schema)

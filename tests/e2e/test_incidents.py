@@ -219,3 +219,19 @@ def test_a_pause_opens_none_and_by_hand_the_next_number_is_taken(desk: DeskProce
     assert (code, told["incident"], told["severity"]) == (0, opened(desk).incident[:-1] + "2", "P1")
     seal = desk.wait_journaled(ev.ArchiveSealed, lambda event: event.incident == told["incident"])
     assert (seal.seal, seal.why, seal.missing) == (1, "snapshot", ())
+
+
+def test_the_archive_is_read_indexed_and_restored_beside_the_running_guard(desk: DeskProcesses) -> None:
+    listed = json.loads(andon(desk, "archive", "list", "--json")[1])["incidents"]
+    assert [each["id"] for each in listed] == [folder(desk).name[:-1] + "2", folder(desk).name]
+    code, said, _ = andon(desk, "archive", "query", "SELECT DISTINCT venue FROM fills JOIN incidents USING (incident)")
+    assert (code, set(said.splitlines()[1:]) <= {"sim1", "sim2"}) == (0, True)
+    assert andon(desk, "archive", "reindex")[::2] == (0, "")
+    assert (desk.state_dir / "desk.duckdb").exists()
+    code, said, _ = andon(desk, "archive", "drill", "--seed", "1")
+    assert (code, "PASSED" in said, "verified, signed by" in said) == (0, True, True)
+    done = desk.wait_journaled(ev.RestoreDrilled)
+    assert (done.passed, done.missed) == (True, ())
+    report = (desk.state_dir / done.report).read_bytes()
+    assert hashlib.sha256(report).hexdigest() == done.sha256
+    assert not list((desk.state_dir / "journal").glob("restore*"))
