@@ -177,29 +177,24 @@ def _guard_runs(console: Console) -> str:
     return "" if console.moment.down else "the guard is running"
 
 
-def _no_evidence(console: Console) -> str:
-    """Why nothing is captured, opened or written down now."""
-    if away := _not_now(console):
-        return away
-    if console.moment.read_only:
-        return "read-only: nothing is kept"
-    return "only a guard keeps evidence: g starts one" if console.moment.down else ""
+def _no_record(console: Console) -> str:
+    """Why nothing is put on record now. It needs no guard: without one it is kept in a journal of the user's own."""
+    return _not_now(console) or ("read-only: nothing is written" if console.moment.read_only else "")
 
 
 def _no_new_incident(console: Console) -> str:
     known = console.moment.state.logbook.open_incident
-    return _no_evidence(console) or (f"{known.id} is open: m writes into it, e captures" if known else "")
+    return _no_record(console) or (f"{known.id} is open: m writes into it, e captures" if known else "")
 
 
 def _no_open_incident(console: Console) -> str:
-    known = console.moment.state.logbook.open_incident
-    return _no_evidence(console) or ("" if known else "no incident is open: i opens one")
+    return _no_record(console) or (
+        "" if console.moment.state.logbook.open_incident else "no incident is open: i opens one"
+    )
 
 
-def _no_note(console: Console) -> str:
-    """A note needs no guard: it is kept in a journal of the user's own."""
-    away = _not_now(console) or ("read-only: nothing is written" if console.moment.read_only else "")
-    return away or ("" if console.moment.state.logbook.open_incident else "no incident is open: i opens one")
+def _no_snapshot(console: Console) -> str:
+    return _no_open_incident(console) or ("only a guard captures evidence: g starts one" if console.moment.down else "")
 
 
 def _no_cord(console: Console) -> str:
@@ -308,7 +303,7 @@ ACTIONS: tuple[Action, ...] = (
         "Write a sentence into the open incident",
         "Evidence",
         lambda console: console.ask_note(),
-        refuses=_no_note,
+        refuses=_no_open_incident,
     ),
     Action(
         "snapshot",
@@ -318,7 +313,7 @@ ACTIONS: tuple[Action, ...] = (
         "Capture and seal the whole desk as it is at this moment",
         "Evidence",
         lambda console: console.take_snapshot(),
-        refuses=_no_open_incident,
+        refuses=_no_snapshot,
         elsewhere="E",
     ),
     Action(

@@ -21,19 +21,22 @@ from console.actions import BY_ID, bindings
 from console.archives import NoArchives
 from console.desk import adjust
 from console.desk.archive import Archives
-from console.desk.entries import AnyEntry, IncidentNoted
+from console.desk.entries import AnyEntry, IncidentNoted, IncidentOpened
+from console.desk.incidents import next_id
 from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
 from console.desk.resume import Asked, Outcome
 from console.desk.source import Cord, Source
 from console.driver import CordDriver
 from console.feed import Feed
+from console.guard.aside import beside
 from console.palette import Registry
 from console.screens.live import LiveScreen
 from console.screens.room import Room
 from console.switch import CordSwitch, PullMade
 
 if TYPE_CHECKING:
+    from console.desk.runbook import SeverityId
     from console.runbooks.handbook import Handbook
     from console.runbooks.library import Library
 
@@ -337,9 +340,25 @@ class AndonApp(App[None]):
     def open_incident(self, title: str, monitor: str) -> None:
         from console.screens.views.lead import lead
 
-        found = lead(self._handbook, monitor).incident if self._handbook is not None else None
-        told = {"cls": found.id, "severity": found.severity} if found is not None else {}
-        self._tell("incident_open", "No incident was opened", title=title, **told)
+        of = lead(self._handbook, monitor).incident if self._handbook is not None else None
+        self._open_incident(title, of.id if of else "", of.severity if of else "P0")
+
+    @work
+    async def _open_incident(self, title: str, cls: str, severity: "SeverityId") -> None:
+        """Under the next number that neither the desk nor its archive knows. Somebody may be faster: then again."""
+        while True:
+            known = self.moment.state.logbook.incidents
+            number = next_id((*known, *await beside(self.archives.names, None)), self.moment.now)
+            try:
+                warning = await self._source.keep(IncidentOpened(number, cls, severity, title))
+            except RuntimeError as refused:
+                if number in self.moment.state.logbook.incidents:
+                    continue
+                said = f"{refused}\nYou wrote: {title}"
+                self.notify(said, title="No incident was opened", severity="error", timeout=60)
+                return
+            self.notify(warning or f"{number} is open", severity="warning" if warning else "information")
+            return
 
     def ask_note(self) -> None:
         known = self.moment.state.logbook.open_incident
@@ -352,16 +371,17 @@ class AndonApp(App[None]):
             self.enter(IncidentNoted(known.id, text), lambda: self.notify(f"written into {known.id}"))
 
     def take_snapshot(self) -> None:
-        self.notify("Capturing the desk …")
-        self._tell("snapshot", "Nothing was captured")
+        known = self.moment.state.logbook.open_incident
+        if known is not None:
+            self.notify(f"Capturing the desk for {known.id} …")
+            self._snapshot(known.id)
 
     @work
-    async def _tell(self, command: str, failed: str, **arguments: str) -> None:
+    async def _snapshot(self, incident: str) -> None:
         try:
-            answer = await self._source.command(command, **arguments)
+            answer = await self._source.command("snapshot", incident=incident)
         except RuntimeError as refused:
-            wrote = f"\nYou wrote: {arguments['title']}" if "title" in arguments else ""
-            self.notify(f"{refused}{wrote}", title=failed, severity="error", timeout=60)
+            self.notify(str(refused), title="Nothing was captured", severity="error", timeout=60)
         else:
             self.notify(answer, timeout=20)
 

@@ -1,5 +1,6 @@
 """Archives on disk, as the console's screens are handed them. What reads them is imported when somebody looks."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,9 @@ class NoArchives:
     """Of a console that was given none."""
 
     paths: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        return ()
 
     def shelf(self) -> Shelf:
         raise Unreadable("this console was given no archive")
@@ -32,6 +36,11 @@ class FolderArchives:
         self._trusted = trusted
         self.paths = tuple(map(str, places))
 
+    def names(self) -> tuple[str, ...]:
+        with contextlib.suppress(OSError):
+            return tuple(path.name for place in self._places for path in place.iterdir())
+        return ()
+
     def shelf(self) -> Shelf:
         from console.evidence.shelf import FolderShelf
         from console.evidence.signing import SigningError
@@ -44,6 +53,8 @@ class FolderArchives:
     def export(self, summary: Summary, to: str) -> str:
         from console.evidence.export import SUFFIX, NotExported, export
 
+        if Path(summary.archive).is_file():
+            raise Unreadable(f"{summary.archive} is that file already")
         path = Path(to).expanduser().absolute()
         if path.is_dir():
             path /= f"{summary.id}{SUFFIX}"

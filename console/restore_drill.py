@@ -58,7 +58,7 @@ def run_restore(shelf: FolderShelf, desk: Glance | None, seed: int | None) -> Re
     lines = tuple(_lines(told, restored))
     if desk is None:
         return RestoreDrill(restored, source, seed, lines, None, "")
-    name = f"{file_stamp(began)}-restore-{picked.id}"
+    name = f"{file_stamp(began)}-{began // 1_000_000 % 1000:03}-restore-{picked.id}"
     report, sha256 = file_report(desk.state / RESTORE_FOLDER, name, told, lines)
     return RestoreDrill(restored, source, seed, lines, report, _journal(desk, report, sha256))
 

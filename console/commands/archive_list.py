@@ -12,6 +12,7 @@ from console.commands.output import print_json, print_table
 from console.config import ConfigError
 from console.desk.archive import Item, Rows, Summary, Unreadable
 from console.desk.words import SECOND, age, count, size, stamp
+from console.evidence.cells import printable
 from console.evidence.shelf import FolderCase
 
 DAY = 86_400 * SECOND
@@ -29,7 +30,7 @@ def list_archive(options: argparse.Namespace) -> int:
     else:
         print_table([_row(each, several=several) for each in found if not each.trouble])
         for each in troubles:
-            print(f"andon: {each.id}: {each.trouble}", file=sys.stderr)
+            print(printable(f"andon: {each.id}: {each.trouble}"), file=sys.stderr)
         if not found:
             print("no incident is sealed here" if not _filters(options) else "no incident is like that")
     return FAILED if troubles else 0
@@ -70,7 +71,7 @@ def _row(summary: Summary, *, several: bool) -> tuple[str, ...]:
         size(summary.bytes),
         summary.title,
     )
-    return (summary.archive, *told) if several else told
+    return tuple(map(printable, (summary.archive, *told) if several else told))
 
 
 # --- one incident ---------------------------------------------------------------------------------------------------
@@ -89,31 +90,33 @@ def show_archive(options: argparse.Namespace) -> int:
             print(f"andon: {error}", file=sys.stderr)
             return FAILED
         if options.json:
-            told = msgspec.structs.asdict(case.summary)
-            print_json({**told, "sealed": case.items, "missing": case.missing, "timeline": timeline})
+            told = {"sealed": case.items, "missing": case.missing, "timeline": timeline}
+            print_json(msgspec.to_builtins({**msgspec.structs.asdict(case.summary), **told}))
             return 0
         _print_case(case)
         for entry in timeline:
-            print(f"{stamp(entry.ts)}  {entry.text}")
+            print(printable(f"{stamp(entry.ts)}  {entry.text}"))
     return 0
 
 
 def _print_case(case: FolderCase) -> None:
     of = case.summary
     closed = stamp(of.closed_at) if of.closed_at else "open at the last seal"
-    print(f"{of.id}  {of.severity} {of.cls}  {of.title}".rstrip())
-    print(f"  desk     {of.desk} ({of.mode})")
-    print(f"  opened   {stamp(of.opened_at)}   closed  {closed}")
-    print(f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}")
-    print(f"  signer   {of.signer}, as the seals say: andon archive verify proves it")
-    for missing in case.missing:
-        print(f"  MISSING  {missing}")
+    lines = [
+        f"{of.id}  {of.severity} {of.cls}  {of.title}".rstrip(),
+        f"  desk     {of.desk} ({of.mode})",
+        f"  opened   {stamp(of.opened_at)}   closed  {closed}",
+        f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}",
+        f"  signer   {of.signer}, as the seals say: andon archive verify proves it",
+        *(f"  MISSING  {missing}" for missing in case.missing),
+    ]
+    print("\n".join(map(printable, lines)))
     print_table([_item(each) for each in case.items], indent="  ")
 
 
 def _item(item: Item) -> tuple[str, ...]:
     rows = "" if item.rows is None else count(item.rows, "row")
-    return (item.file, rows, size(item.bytes), stamp(item.captured_at), f"{item.source} by {item.by}")
+    return item.file, rows, size(item.bytes), stamp(item.captured_at), printable(f"{item.source} by {item.by}")
 
 
 def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
@@ -121,7 +124,7 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     tables = {each.item for each in case.items if each.rows is not None}
     if texts and options.item not in tables:
         for file in texts:
-            print(case.text(file), end="")
+            _print_text(case.text(file))
         return 0
     if options.item not in tables:
         raise ConfigError(
@@ -131,12 +134,18 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     shown = rows.window(0, options.limit)
     names = tuple(column.name for column in rows.columns)
     if options.json:
-        print_json({"item": options.item, "columns": rows.columns, "rows": shown, "count": rows.count})
+        columns = msgspec.to_builtins(rows.columns)
+        print_json({"item": options.item, "columns": columns, "rows": shown, "count": rows.count})
         return 0
     print_table([names, *shown])
     if rows.count > len(shown):
         print(f"… {count(rows.count - len(shown), 'row')} more: --limit {rows.count}", file=sys.stderr)
     return 0
+
+
+def _print_text(text: str) -> None:
+    """As it is into a file or pipe; a terminal gets nothing that it would obey."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
 def _rows(case: FolderCase, options: argparse.Namespace) -> Rows:

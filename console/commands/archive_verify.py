@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from console.desk import incidents as inc
 from console.desk.archive import Unreadable
 from console.evidence.export import SUFFIX, unpacked
 from console.evidence.journal import Tail
-from console.evidence.manifest import MANIFEST
+from console.evidence.manifest import MANIFEST, ManifestError, parse, read_bytes
 from console.evidence.signing import SigningError, Trusted
 from console.evidence.verify import BROKEN, VERIFIED, Known, Report, known_seals, verify
 
@@ -118,21 +117,25 @@ def _incidents(where: Path) -> list[Path]:
 
 
 def _report(path: Path, asked: _Asked) -> Report:
-    """Evidence that lies elsewhere is held against the desk's key and journal only where the desk signed it: it may be
-    another desk's."""
     try:
         with _opened(path) as folder:
-            trusted = asked.told or asked.desks
-            if asked.told is not None or asked.own:
-                return verify(folder, trusted, asked.known)
-            report = verify(folder)
-            if trusted is not None and {head.signer for head in report.heads} & trusted.fingerprints:
-                return verify(folder, trusted, asked.known)
-            return report
+            desks = asked.own or _signed_by(folder, asked.desks)
+            return verify(folder, asked.told or (asked.desks if desks else None), asked.known if desks else None)
     except Unreadable as error:
-        report = Report(path, re.sub(rf"{re.escape(SUFFIX)}$", "", path.name))
+        report = Report(path, path.name.removesuffix(SUFFIX))
         report.found(path.name, str(error).removeprefix(f"{path}: "))
         return report
+
+
+def _signed_by(folder: Path, trusted: Trusted | None) -> bool:
+    """Evidence that lies elsewhere may be another desk's, which numbers its incidents too: this desk's key and journal
+    have something to say of it only where this desk signed."""
+    if trusted is None:
+        return False
+    try:
+        return any(head.signer in trusted.fingerprints for head in parse(read_bytes(folder))[0].heads)
+    except ManifestError:
+        return False
 
 
 def _opened(path: Path) -> contextlib.AbstractContextManager[Path]:

@@ -180,6 +180,10 @@ class Archives(Protocol):
 
     paths: tuple[str, ...]
 
+    def names(self) -> tuple[str, ...]:
+        """The numbers of the incidents that lie there, as far as can be told at once."""
+        ...
+
     def shelf(self) -> Shelf:
         """Open them. Raises Unreadable."""
         ...

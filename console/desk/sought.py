@@ -35,9 +35,11 @@ Test = Callable[[Summary, str], bool]
 
 
 class Sought(Plain, frozen=True):
-    """`says` is what was understood, `wrong` what was not. Every test has to hold."""
+    """`says` is what was understood, `wrong` what was not. Every test has to hold. `deep` where one of them looks into
+    the evidence."""
 
     tests: tuple[Test, ...] = ()
+    deep: bool = False
     says: str = ""
     wrong: str = ""
 
@@ -50,11 +52,13 @@ def sought(typed: str, now: int) -> Sought:
     """What was typed, understood at the moment `now` (UTC ns)."""
     tests: list[Test] = []
     says: list[str] = []
+    deep = False
     wrong: list[str] = []
     for word in typed.split():
         name, colon, value = word.partition(":")
         key = KEYS.get(name.casefold()) if colon else None
         if key is None:
+            deep = True
             tests.append(_anywhere(word.casefold()))
             says.append(f"“{word}”")
         elif value:
@@ -65,7 +69,8 @@ def sought(typed: str, now: int) -> Sought:
             else:
                 tests.append(test)
                 says.append(told)
-    return Sought(tuple(tests), " and ".join(says), "; ".join(wrong))
+                deep |= key == "symbol"
+    return Sought(tuple(tests), deep, " and ".join(says), "; ".join(wrong))
 
 
 def _test(key: str, value: str, now: int) -> tuple[Test, str]:

@@ -115,7 +115,7 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
     heads = tuple(each for each in manifest.heads if each.seal <= head.seal)
     items = tuple(item for item in manifest.items if item.seal <= head.seal)
     try:
-        state_of(folder, Manifest((), items, heads))
+        _fold(folder, Manifest((), items, heads))
     except Unreadable as error:
         gaps = {each.seal for each in heads} - {item.seal for item in items if item.item == RECORDS}
         if gaps:
@@ -124,3 +124,12 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
             why = f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
             raise NotJudged(why) from None
         raise
+
+
+def _fold(folder: Path, upto: Manifest) -> None:
+    try:
+        state_of(folder, upto)
+    except Unreadable:
+        raise
+    except Exception as error:  # records that no desk ever told: the fold promises nothing for them
+        raise Unreadable(f"{folder}: its records can not be folded: {error!r}") from error

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -49,7 +49,8 @@ class SealedFile:
         if told != line.schema or rows != line.rows:
             raise Unreadable(f"{self.path}: its columns or its number of rows are not those that were sealed")
         self.schema: pa.Schema = self._file.schema_arrow
-        self.sizes: list[int] = [self._group(number).num_rows for number in range(self._file.metadata.num_row_groups)]
+        groups = range(self._file.metadata.num_row_groups)
+        self.sizes: list[int] = [self._file.metadata.row_group(number).num_rows for number in groups]
         if sum(self.sizes) != rows:
             raise Unreadable(f"{self.path}: its row groups do not add up to its {rows} rows")
 
@@ -63,17 +64,8 @@ class SealedFile:
             raise Unreadable(f"{self.path}: row group {group} has not the rows that it says")
         return read.combine_chunks() if read.num_chunks != 1 else read.chunk(0)
 
-    def weight(self, name: str) -> int:
-        """How many bytes a column is, decoded, by the file's own word."""
-        at = self.schema.get_field_index(name)
-        groups = (self._group(number) for number in range(len(self.sizes)))
-        return sum(group.column(at).total_uncompressed_size for group in groups) if at >= 0 else 0
-
     def close(self) -> None:
         self._file.close()
-
-    def _group(self, number: int) -> Any:
-        return self._file.metadata.row_group(number)
 
 
 def check_bytes(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
@@ -136,10 +128,6 @@ class Table:
                 _, oldest = self._decoded.popitem(last=False)
                 self._held -= oldest.nbytes
             return values
-
-    def weight(self, name: str) -> int:
-        """How many bytes a column is, decoded."""
-        return sum(file.weight(name) for file in self.files)
 
     def close(self) -> None:
         for file in self.files:

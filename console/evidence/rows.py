@@ -15,8 +15,8 @@ from console.desk.archive import Column, Curve, Unreadable
 from console.evidence.cells import NUMBER, TIME, kind_of, printable, texts
 from console.evidence.reading import Table
 
-SORT_BYTES = 1 << 30
-"""What a column may weigh, decoded, to be sorted by."""
+SORT_BYTES = 512 << 20
+"""What the values may weigh that rows are sorted by."""
 _INT32 = 1 << 31
 
 
@@ -43,10 +43,7 @@ class TableRows:
         """See `Rows`. Rows that are alike stay in their order, those without a value come last. Raises Unreadable also
         where the column is too heavy to be sorted by."""
         self._column(column)
-        weight = self._table.weight(column) * self.count // max(1, self._table.count)
-        if weight > SORT_BYTES:
-            raise Unreadable(f"{column} is {weight >> 20} MB in these rows, too much to sort by; filter them first")
-        values = self._gathered(column, 0, self.count)
+        values = self._gathered(column, 0, self.count, most=SORT_BYTES)
         if pa.types.is_nested(values.type):
             values = pa.chunked_array([texts(chunk) for chunk in values.chunks], pa.string())
         order = pc.sort_indices(values, sort_keys=[("", "descending" if descending else "ascending")])
@@ -92,16 +89,17 @@ class TableRows:
             raise Unreadable(f"there is no column {name!r}; there are {', '.join(each.name for each in self.columns)}")
         return found
 
-    def _gathered(self, name: str, first: int, count: int) -> pa.ChunkedArray:
-        """Values of the rows from `first` on, in the order of the rows."""
+    def _gathered(self, name: str, first: int, count: int, most: int | None = None) -> pa.ChunkedArray:
+        """Values of the rows from `first` on, in the order of the rows. Raises Unreadable where they weigh more than
+        `most` bytes."""
         kind = self._table.schema.field(name).type
         if self._positions is None:
-            return pa.chunked_array(_ranges(self._table, name, first, count), kind)
+            return pa.chunked_array(_bounded(_ranges(self._table, name, first, count), name, most), kind)
         positions = self._positions.slice(first, count)
         if self._ascending:
-            return pa.chunked_array(_picked(self._table, name, positions), kind)
+            return pa.chunked_array(_bounded(_picked(self._table, name, positions), name, most), kind)
         order = pc.sort_indices(positions)
-        picked = pa.chunked_array(_picked(self._table, name, positions.take(order)), kind)
+        picked = pa.chunked_array(_bounded(_picked(self._table, name, positions.take(order)), name, most), kind)
         return picked.take(pc.sort_indices(order))
 
     def _pairs(self, times: str, column: str) -> Iterator[tuple[pa.Array, pa.Array]]:
@@ -149,6 +147,15 @@ def _may_hold(kind: str, word: str) -> bool:
 
 def _cells(values: pa.ChunkedArray) -> list[str]:
     return [printable(cell) for chunk in values.chunks for cell in texts(chunk).to_pylist()]
+
+
+def _bounded(chunks: Iterable[pa.Array], name: str, most: int | None) -> Iterator[pa.Array]:
+    held = 0
+    for chunk in chunks:
+        held += chunk.nbytes
+        if most is not None and held > most:
+            raise Unreadable(f"{name} is too much to sort by, more than {most >> 20} MB: filter the rows first")
+        yield chunk
 
 
 def _ranges(table: Table, name: str, first: int, count: int) -> Iterator[pa.Array]:

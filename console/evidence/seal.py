@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -32,9 +33,10 @@ from console.evidence.manifest import (
     seal_of,
     with_signature,
 )
+from console.evidence.parquet import options
 from console.evidence.signing import Signer
 
-ROW_GROUP_ROWS = 1 << 16
+ROW_GROUP_ROWS = 1 << 15
 ROW_GROUP_BYTES = 16 << 20
 _FILE_MODE = 0o440
 _FOLDER_MODE = 0o750
@@ -117,9 +119,11 @@ class TablePart(_Described):
         return f"{self.item}.parquet"
 
     def write(self, file: BinaryIO) -> tuple[int, tuple[str, ...]]:
+        groups = _row_groups(self.schema, self._made())
+        first = list(islice(groups, 1))
         rows = 0
-        with pq.ParquetWriter(file, self.schema, compression="zstd", write_page_checksum=True) as writer:
-            for table in _row_groups(self.schema, self._made()):
+        with pq.ParquetWriter(file, self.schema, **options(*first or [self.schema.empty_table()])) as writer:
+            for table in chain(first, groups):
                 writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
                 rows += table.num_rows
         return rows, columns(self.schema)
@@ -179,7 +183,7 @@ def seal(
     another process seals the same incident. Raises NotSealed: also where the disk takes none of the parts."""
     try:
         _make(folder)
-        with _alone(folder):
+        with _locked(folder, fcntl.LOCK_EX):
             return _Sealing(folder, facts, signer, clock).done(parts)
     except ManifestError as error:
         raise NotSealed(f"nothing is added to evidence that is not what was sealed: {error}") from error
@@ -197,10 +201,11 @@ class _Sealing:
             raise ManifestError(f"{folder / MANIFEST}: lines stand behind the last head")
         if self.before.heads and self.before.last.incident != facts.incident:
             raise NotSealed(f"{folder}: this is the evidence of {self.before.last.incident}, not of {facts.incident}")
-        _remove_leftovers(folder, self.before)
-        if not self.before.heads and any(map(seal_of, os.listdir(folder))):
-            raise ManifestError(f"{folder}: files of earlier seals lie here, and no manifest")
         self.seal = len(self.before.heads) + 1
+        _remove_leftovers(folder, self.before)
+        for name in os.listdir(folder):
+            if (seal_of(name) or 0) >= self.seal:  # it would be overwritten
+                raise ManifestError(f"{folder / name}: it is of a seal that the manifest does not tell of")
         self.lines: list[bytes] = []
         self.prev = self.before.head_hash
         self.missing: list[str] = []
@@ -222,7 +227,10 @@ class _Sealing:
             with contextlib.suppress(OSError):
                 _remove_leftovers(self.folder, self.before)
             raise
-        _sync(self.folder)
+        try:
+            _sync(self.folder)
+        except OSError as error:
+            raise NotSealed(f"{self.folder}: the disk does not confirm seal {self.seal}: {error.strerror}") from error
         return head
 
     @property
@@ -231,13 +239,13 @@ class _Sealing:
 
     def _add(self, part: Part) -> None:
         name = f"{self.seal:03d}-{part.file}"
-        if seal_of(name) != self.seal or name in self.files:
-            raise NotSealed(f"{self.folder}: {part.file!r} can not name a file of a seal, or does so twice")
-        self.files.add(name)
         try:
+            if seal_of(name) != self.seal or name in self.files:
+                raise LeftOut(f"{part.file!r} can not name a file, or names two")
+            self.files.add(name)
             with _aside(self.folder / name) as file:
                 rows, schema = part.write(cast("BinaryIO", file))
-        except LeftOut as why:
+        except (LeftOut, pa.ArrowException) as why:
             self.missing.append(f"{part.item}: {why}")
             return
         except OSError as error:  # what is smaller may still fit
@@ -311,7 +319,7 @@ def tidy(archive: Path) -> list[str]:
     was. A folder whose manifest can not be read is left as it is. Raises OSError."""
     removed: list[str] = []
     for folder in sorted(path for path in archive.glob("*") if path.is_dir() and not path.is_symlink()):
-        with contextlib.suppress(BlockingIOError, ManifestError), _alone(folder, wait=False):
+        with contextlib.suppress(BlockingIOError, ManifestError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
             gone = _remove_leftovers(folder, _sealed(folder))
             removed += (f"{folder.name}/{name}" for name in gone)
             if not os.listdir(folder):
@@ -322,7 +330,7 @@ def tidy(archive: Path) -> list[str]:
 def being_sealed(folder: Path) -> bool:
     """Whether somebody is sealing this incident right now."""
     try:
-        with _alone(folder, wait=False):
+        with _locked(folder, fcntl.LOCK_SH | fcntl.LOCK_NB):
             return False
     except BlockingIOError:
         return True
@@ -331,13 +339,14 @@ def being_sealed(folder: Path) -> bool:
 
 
 def leftovers(names: Iterable[str], sealed: Manifest) -> list[str]:
-    """Which files of a folder an interrupted seal left: those of the seal that would have come next. Where that is the
-    first, but files of others lie there, it is the manifest that is gone, and nothing is left over."""
+    """Which files of a folder an interrupted seal left: those of the seal that would have come next. Where files of
+    later ones lie there, it is the manifest that is not whole, and only what is unfinished is left over."""
     due = len(sealed.heads) + 1
     of = {name: seal_of(name.removesuffix(NEW)) for name in names}
-    if any(seal is not None and seal > due for seal in of.values()):
-        return []
-    return sorted(name for name, seal in of.items() if seal == due or name == MANIFEST + NEW)
+    whole = max((seal for seal in of.values() if seal), default=0) <= due
+    return sorted(
+        name for name, seal in of.items() if name == MANIFEST + NEW or (seal == due and (whole or name.endswith(NEW)))
+    )
 
 
 def _remove_leftovers(folder: Path, sealed: Manifest) -> list[str]:
@@ -416,11 +425,12 @@ def _make(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Nobody else seals or tidies this folder meanwhile. Raises BlockingIOError where somebody does."""
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Whoever seals or tidies a folder holds it alone. Raises BlockingIOError where somebody does, and `how` says not
+    to wait."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(fd, how)
         yield
     finally:
         os.close(fd)

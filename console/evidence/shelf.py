@@ -5,9 +5,10 @@ Nothing of a desk is needed: no guard, no desk.yaml, no network. Imports PyArrow
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -20,12 +21,14 @@ from console.evidence.index import Known as Indexed
 from console.evidence.index import known_summary, read_index
 from console.evidence.journal import Tail
 from console.evidence.manifest import MANIFEST, open_file, read_manifest
-from console.evidence.query import Sandbox
 from console.evidence.reading import check_bytes, durable, open_table, state_of
 from console.evidence.rows import TableRows
 from console.evidence.signing import Trusted
 from console.evidence.summaries import deep_summary_of, incident_folders, summary_of
 from console.evidence.verify import Known, known_seals, verify
+
+if TYPE_CHECKING:
+    from console.evidence.query import Sandbox
 
 ARCHIVE = "archive"
 TEXT_BYTES = 16 << 20
@@ -45,7 +48,6 @@ class FolderShelf:
         self._without = frozenset(without)
         self._aside = contextlib.ExitStack()
         self._folders: dict[tuple[str, str], Path] = {}
-        self.sandbox = Sandbox(self._entries)
         try:
             self._places = [self._place(path.absolute()) for path in paths]
         except BaseException:
@@ -69,6 +71,13 @@ class FolderShelf:
         if folder is None:
             raise Unreadable(f"there is no incident {summary.id} in {summary.archive}")
         return folder
+
+    @cached_property
+    def sandbox(self) -> "Sandbox":
+        """What queries run in. To load it takes longer than to list thousands of incidents: once somebody asks."""
+        from console.evidence.query import Sandbox
+
+        return Sandbox(self._entries)
 
     def query(self, sql: str, limit: int = 1000) -> Answer:
         """See `Shelf`."""

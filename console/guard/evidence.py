@@ -12,6 +12,7 @@ from console.cord.plan import Plan
 from console.guard import desk
 from console.guard.at_pull import AtPull
 from console.guard.capture import Capture
+from console.guard.drills import keep_restore
 from console.guard.exchanges import Exchanges
 from console.guard.exhibition import Exhibition
 from console.guard.frames import File, LogFile, Ready, Setup
@@ -20,6 +21,7 @@ from console.guard.incidents import Incidents, load_classes
 from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
+from console.guard.seal_requests import SealRequests
 from console.guard.secrets import secret_files
 from console.guard.uploads import Uploads, safe_name
 
@@ -44,6 +46,7 @@ class Evidence:
         self._exchanges = exchanges
         self.recorder = Recorder(hub, config.state, self._setup)
         self._recording = Recording(hub, self.recorder)
+        self._seals = SealRequests(hub, self._recording, self.recorder)
         symbols = {name: desk.symbols_at(config.strategies, name) for name in venues}
         self._capture = Capture(hub, venues, hosts, symbols, config.path)
         self._uploads = Uploads(config.state / "uploads")
@@ -56,8 +59,7 @@ class Evidence:
         self._incidents = Incidents(
             self._hub,
             keeper,
-            self._recording,
-            self.recorder,
+            self._seals,
             Exhibition(self._hub, self._config, self._capture),
             at_pull,
             load_classes(self._config),
@@ -81,7 +83,7 @@ class Evidence:
 
     async def tend(self) -> None:
         """Seal what is due."""
-        self._incidents.step()
+        self._seals.step()
 
     async def end(self) -> None:
         """Send the last of it, and let the recorder end."""
@@ -94,6 +96,8 @@ class Evidence:
         match name, arguments:
             case "reindex", {}:
                 return await self.recorder.reindex()
+            case "restore_drill", {"report": _, "sha256": _}:
+                return await keep_restore(self._hub, self._config.state, arguments, actor)
             case "upload", {"upload": upload, "data": data}:
                 return await self._uploads.add(upload, data)
             case "snapshot", asked:

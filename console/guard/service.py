@@ -36,7 +36,7 @@ from console.evidence.journal import JournalError, JournalWriter
 from console.guard import desk
 from console.guard.adjusting import Adjusting
 from console.guard.dead_man import DeadMan
-from console.guard.drills import keep_drill, keep_restore
+from console.guard.drills import keep_drill
 from console.guard.evidence import Evidence
 from console.guard.exchanges import Exchanges
 from console.guard.figures import own_families
@@ -296,8 +296,6 @@ class Guard:
                 return await self.logbook.keep(entry, actor)
             case "drill", {"drill": _, "id": _, "pull": _, "report": _, "sha256": _, "late_orders": _}:
                 return await keep_drill(self.hub, self.folder, arguments, actor)
-            case "restore_drill", {"report": _, "sha256": _}:
-                return await keep_restore(self.hub, self.folder, arguments, actor)
         told = await self.evidence.command(name, arguments, actor)
         if told is not None:
             return told

@@ -26,6 +26,7 @@ class ArchiveScreen(ArchiveRoom):
         self._found: tuple[Summary, ...] = ()
         self._failed = ""
         self._reading = True
+        self._deep = False
         self._check: Check | None = None
         self._sought = Sought()
         self._standings: dict[str, tuple[Summary, Standing]] = {}
@@ -47,7 +48,7 @@ class ArchiveScreen(ArchiveRoom):
         try:
             if self._shelf is None:
                 self._shelf = await self.read(self.archives.shelf)
-            self._found = await self.read(self._shelf.incidents)
+            self._found = await self.read(partial(self._shelf.incidents, deep=self._deep))
             self._failed = ""
         except Unreadable as error:
             self._failed = str(error)
@@ -91,7 +92,7 @@ class ArchiveScreen(ArchiveRoom):
         nothing.display = empty
         nothing.show(view.nothing(self.archives.paths, self._reading, self._failed) if empty else [])
         listed.display = not empty
-        below = view.filter_line(self._sought, self.size.width)
+        below = view.filter_line(self._sought, self._reading, self.size.width)
         self.query_one("#sought", Lines).show([view.checking(self._check, self.size.width) if self._check else below])
 
     def on_grid_moved(self) -> None:
@@ -99,13 +100,17 @@ class ArchiveScreen(ArchiveRoom):
 
     def sift(self, words: str) -> None:
         self._sought = sought(words, self.console.moment.now)
+        if self._sought.deep and not self._deep:  # from now on the list knows what lies in the evidence
+            self._deep = self._reading = True
+            self.look()
         self.refresh_moment()
 
     # --- what can be done -------------------------------------------------------------------------------------------
 
     def offers(self) -> Mapping[str, str]:
         if not self._found:
-            return {}
+            wait = "the archive is being read" if self._reading else "there is no incident here"
+            return {"open": wait, "verify": wait, "query": "" if self._shelf is not None else wait}
         row = "" if self._chosen else "no incident is shown"
         if self._check:
             return {"open": row, "verify": "one is running: Esc stops it", "query": "", "leave": ""}

@@ -18,6 +18,9 @@ class ArchiveRoom(Room):
     CSS_PATH = ["room.tcss", "archive.tcss"]
     BINDINGS = bindings(ROOM)
 
+    pending = 0
+    """How many reads are on their way."""
+
     @property
     def archives(self) -> Archives:
         return self.program.archives
@@ -25,6 +28,7 @@ class ArchiveRoom(Room):
     async def read(self, job: Callable[[], T]) -> T:
         """What `job` returns, read in a thread that nobody has to wait for. Raises Unreadable, with a sentence whatever
         went wrong."""
+        self.pending += 1
         try:
             return await beside(job, None)
         except Unreadable:
@@ -33,6 +37,8 @@ class ArchiveRoom(Room):
             raise Unreadable(f"{error.filename or 'the archive'}: {error.strerror or error}") from None
         except Exception as error:
             raise Unreadable(f"what was read can not be understood: {error!r}") from error
+        finally:
+            self.pending -= 1
 
     def refused(self, error: Unreadable, title: str = "Not read") -> None:
         """Say that something could not be read."""

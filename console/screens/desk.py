@@ -29,10 +29,9 @@ class DeskScreen(Room):
                 yield Grid(view.STRATEGY_COLUMNS, id="strategies", classes="panel")
             with Vertical(id="told"):
                 yield Lines(id="next", classes="panel")
-                yield Lines(id="timeline", classes="panel", tail=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#timeline").border_title = " Timeline "
+                with Vertical(id="happened", classes="panel"):
+                    yield Lines(id="evidence")
+                    yield Lines(id="timeline", tail=True)
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         monitors, strategies = self.query_one("#monitors", Grid), self.query_one("#strategies", Grid)
@@ -43,8 +42,12 @@ class DeskScreen(Room):
         told, timeline = self.query_one("#next", Lines), self.query_one("#timeline", Lines)
         steps = next_steps(moment, comparison)
         told.border_title = view.next_title(moment, steps)
-        told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide")))
+        told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide"), keys=moment.live))
         timeline.show(view.timeline_lines(moment, timeline.room))
+        happened, evidence = self.query_one("#happened"), self.query_one("#evidence", Lines)
+        happened.border_title = view.timeline_title(moment, happened.outer_size.width)
+        evidence.show(view.evidence_lines(moment, evidence.room, roomy=self.has_class("-wide")))
+        evidence.display = bool(evidence.lines)
 
     @property
     def _monitor(self) -> str:

@@ -47,6 +47,7 @@ class LiveScreen(Screen[None]):
     def on_mount(self) -> None:
         self._ready = True
         self.refresh_moment()
+        self.call_after_refresh(self.refresh_moment)  # widths are known only now
 
     def on_resize(self) -> None:
         """Lines are worked out for a width, which is known only after the layout."""

@@ -39,7 +39,7 @@ class TableRoom(ArchiveRoom):
 
     def body(self) -> ComposeResult:
         yield Table(id="table", classes="panel")
-        yield Lines(id="told")
+        yield Lines(id="below")
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         table = self.query_one("#table", Table)
@@ -47,7 +47,7 @@ class TableRoom(ArchiveRoom):
         shown = self._rows.count if self._rows is not None else total
         table.border_title = view.title(self._where, total, shown, self._busy)
         told = view.told(table.span, shown, self._column, self._said, self.size.width)
-        self.query_one("#told", Lines).show([told])
+        self.query_one("#below", Lines).show([told])
 
     @property
     def _column(self) -> Column | None:

@@ -121,7 +121,7 @@ def test_tidy_leaves_alone_what_it_can_not_judge(tmp_path: Path, signer: Signer)
         seal_once(folder, signer)
     (folder / MANIFEST).unlink()
     assert tidy(base) == []
-    with pytest.raises(NotSealed, match="files of earlier seals lie here, and no manifest"):
+    with pytest.raises(NotSealed, match="it is of a seal that the manifest does not tell of"):
         seal_once(folder, signer)
     assert sorted(os.listdir(folder)) == [name for name in there if name != MANIFEST]
 

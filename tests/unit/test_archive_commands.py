@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from console.cli import main
 from console.evidence.manifest import MANIFEST, read_manifest
 from tests.support.archives import Made, make_archive
+from tests.support.broker import ROOT
 
 ONE, OTHER = "INC-2026-0001", "INC-2026-0002"
 
@@ -92,6 +95,7 @@ def test_another_desks_evidence_is_not_broken_but_unknown(
     assert (code, "consistent, signer not known" in out) == (4, True)
     code, out = run(capsys, "verify", str(tmp_path / "theirs" / "archive"), "--key", made.signer.fingerprint)
     assert (code, "broken" in out) == (1, True)
+    assert run(capsys, "verify", "theirs/archive", "--key", str(tmp_path / "theirs" / "signing.pub"))[0] == 0
     shutil.rmtree(made.folder / ONE)
     shutil.move(tmp_path / "theirs" / "archive" / ONE, made.folder / ONE)
     assert run(capsys, "verify", ONE)[0] == 1
@@ -208,3 +212,27 @@ def test_a_desk_whose_key_is_gone_does_not_know_its_signer(capsys: pytest.Captur
     (made.folder.parent / "signing.pub").unlink()
     code, out = run(capsys, "verify", ONE)
     assert (code, "consistent, signer not known" in out) == (4, True)
+
+
+def test_the_documented_shell_commands_prove_a_folder_and_find_a_change(made: Made) -> None:
+    page = (ROOT / "docs" / "archive.md").read_text()
+    script = page.partition("```sh\n")[2].partition("```")[0]
+    environment = {**os.environ, "KEY": str(made.folder.parent / "signing.pub")}
+
+    def told() -> str:
+        command = ["/bin/sh", "-c", script.replace("/tmp/", f"{made.folder.parent}/")]
+        done = subprocess.run(
+            command, cwd=made.folder / ONE, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    said = told().splitlines()
+    assert said == ["Signature Verified Successfully", f"{made.signer.fingerprint.removeprefix('SHA256:')}="]
+    path = made.folder / ONE / "002-screen.txt"
+    path.chmod(0o640)
+    path.write_text("changed")
+    assert "002-screen.txt: FAILED" in told()
+    manifest = made.folder / ONE / MANIFEST
+    manifest.chmod(0o640)
+    manifest.write_bytes(manifest.read_bytes().replace(b'"by":"ana"', b'"by":"bob"', 1))
+    assert told().count("BROKEN") == 1

@@ -140,6 +140,14 @@ def test_what_can_not_be_drawn_or_sorted_says_why(place: Path) -> None:
         shown.sorted("wrod")
 
 
+def test_what_is_too_much_to_sort_by_can_be_filtered_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.evidence.rows.SORT_BYTES", 40)
+    shown = TableRows(Table(place, sealed(place, [[(n, f"{n:02}", None, None) for n in range(30)]])))
+    with pytest.raises(Unreadable, match=r"too much to sort by.*filter"):
+        shown.sorted("word")
+    assert shown.filtered("17").sorted("word").count == 1
+
+
 def test_a_cell_moves_no_cursor(place: Path) -> None:
     shown = TableRows(Table(place, sealed(place, [[(1, "a\x1b[2Jb\nc\u202e", None, None)]])))
     assert shown.window(0, 1)[0][1] == "a�[2Jb⏎c�"

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from support.archives import Made, make_archive
 
@@ -151,7 +152,8 @@ def test_a_restore_counts_what_it_read_and_names_what_it_missed(copied: Path, ma
         [summary] = shelf.incidents()
     done = restore(folder)
     assert (done.missed, done.items, done.rows, done.bytes) == ((), summary.items, summary.rows, summary.bytes)
-    flip(folder / "002-quotes.parquet", 60)
+    page = pq.read_metadata(folder / "002-quotes.parquet").row_group(0).column(0)
+    flip(folder / "002-quotes.parquet", page.data_page_offset + page.total_compressed_size - 1)
     missed = " ".join(restore(folder).missed)
     assert "002-quotes.parquet: its bytes are not those that were sealed" in missed
     assert "002-quotes.parquet: it is damaged" in missed

@@ -104,7 +104,7 @@ def named(name: str) -> Callable[[Any], Any]:
 @tampers(RECORDS, "row group 0, column 'data' is damaged")
 def a_byte_of_a_page_is_flipped(folder: Path) -> None:
     column = pq.ParquetFile(folder / RECORDS).metadata.row_group(0).column(7)
-    flip(folder / RECORDS, column.dictionary_page_offset + column.total_compressed_size // 2)
+    flip(folder / RECORDS, column.data_page_offset + column.total_compressed_size // 2)
 
 
 @tampers(RECORDS, "its footer can not be read")

@@ -1,11 +1,12 @@
 """The list of archived incidents, and the page of one."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from console.desk.archive import Case, Item, Standing, Summary
 from console.desk.sought import EXAMPLE, Sought
 from console.desk.timeline import TimelineEntry
-from console.desk.words import NONE, clock, count, size, stamp
+from console.desk.words import NONE, age, clock, count, size, stamp
 from console.screens.check import Check
 from console.screens.views.looks import TONE_GLYPHS, tone
 from console.screens.views.writer import Writer
@@ -16,10 +17,10 @@ COLUMNS = (
     Column("incident", 14),
     Column("", 2),
     Column("class", 15, grow=1),
-    Column("title", 12, grow=3, drop=3),
+    Column("title", 12, grow=3, drop=2),
     Column("opened (UTC)", 16),
     Column("lasted", 6, align="right", drop=4),
-    Column("seals", 5, align="right", drop=2),
+    Column("seals", 5, align="right", drop=3),
     Column("size", 8, align="right", drop=5),
     Column("proof", 12),
 )
@@ -51,12 +52,17 @@ def proof(word: str) -> Line:
     return line((f"{glyph} {word}", looks))
 
 
+def place(path: str) -> str:
+    """A path as a person writes it: `~` for one's own folder."""
+    home = os.path.expanduser("~")
+    return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
+
+
 def lasted(summary: Summary) -> str:
     """From opening to closing: `27 m`. An incident that was open at its last seal says so."""
     if not summary.closed_at:
         return "open"
-    minutes = max(0, summary.closed_at - summary.opened_at) // 60_000_000_000
-    return f"{minutes} m" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} d"
+    return age(summary.closed_at - summary.opened_at)
 
 
 # --- the list -------------------------------------------------------------------------------------------------------
@@ -108,8 +114,10 @@ def _row(of: Summary, standing: Standing | None) -> Row:
     )
 
 
-def filter_line(typed: Sought, width: int) -> Line:
+def filter_line(typed: Sought, reading: bool, width: int) -> Line:
     """What the filter understood; without one, what can be typed."""
+    if reading and typed.deep:
+        return cut(line((" … looking through the evidence for ", "key"), typed.says), width)
     if typed.wrong:
         return cut(line((f" △ {typed.wrong}", "warn")), width)
     if typed.says:
@@ -125,7 +133,7 @@ def nothing(paths: Sequence[str], reading: bool, failed: str) -> list[Line]:
         return [line((" … reading the archive", "dim"))]
     return [
         line((" No incident was sealed here yet.", "title")),
-        line((f" {', '.join(paths)}", "dim")),
+        line((f" {', '.join(map(place, paths))}", "dim")),
         line(" Evidence is sealed when an incident opens: by a pull, or by ", ("i", "key"), " on the desk."),
     ]
 
@@ -150,7 +158,7 @@ def case_page(
 
 def _standing(standing: Standing, page: Writer) -> None:
     glyph, looks = PROOFS.get(standing.word, PROOFS["unchecked"])
-    page.text(line((f"{glyph} {standing.word.upper()}  ", looks)), standing.says, looks if standing.findings else "")
+    page.text(line((f"{glyph} {standing.word.upper()}  ", looks)), standing.says.removeprefix(f"{standing.word}, "))
     for finding in standing.findings:
         page.text(line(("  ✗ ", "bad")), finding, "bad")
 
@@ -167,7 +175,7 @@ def _facts(of: Summary, page: Writer) -> None:
     )
     if of.symbols:
         page.fact("symbols", ", ".join(of.symbols))
-    page.fact("lies in", of.archive, "dim")
+    page.fact("lies in", place(of.archive), "dim")
 
 
 ITEM = "item:"

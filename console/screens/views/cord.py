@@ -33,7 +33,7 @@ def title(moment: Moment, width: int) -> Line:
 
 def live_now(moment: Moment, width: int) -> Line:
     """Above an archived desk: what is pulled here."""
-    return band(f"not the archive: this is the LIVE desk {moment.state.name}, as it is now", "band-warn", width)
+    return band(f"not the archive: this is the desk {moment.state.name} as it is NOW", "band-warn", width)
 
 
 def _hand(moment: Moment) -> Line:

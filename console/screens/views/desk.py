@@ -6,13 +6,16 @@ from console.desk.moment import Look, Moment
 from console.desk.next_steps import Step
 from console.desk.pull import GateState
 from console.desk.state import MonitorState, StrategyState
-from console.desk.words import NONE, clock, short, signed
+from console.desk.timeline import some
+from console.desk.words import NONE, SECOND, age, clock, count, short, signed
 from console.screens.views.looks import GATES, LOOKS, MONITORS, STEP_GLYPHS, TONE_GLYPHS, aged, tone
 from widgets.curve import curve
 from widgets.grid import Column, Row
 from widgets.line import Line, line, spread, wrap
 
 CURVE = 8
+SEALED_WITHIN = 60 * SECOND
+"""An incident whose evidence is not sealed after so long is in trouble."""
 
 MONITOR_COLUMNS = (
     Column("monitor", 22),
@@ -124,6 +127,42 @@ def _model(running: str, pin: str) -> Line:
     return line(short(running, 5), (" = pin", "dim") if running == pin else (" ≠ pin", "bad"))
 
 
+def timeline_title(moment: Moment, width: int) -> str:
+    """The incident that is open: its number, severity, class and age. Where space is short the class gives way."""
+    known = moment.state.logbook.open_incident
+    if known is None:
+        return " Timeline "
+    began = f" {known.id} {known.severity} "
+    ended = f"{age(moment.now - known.opened_at)} "
+    room = width - len(began) - len(ended) - len("── ")
+    cls = known.cls if len(known.cls) <= room else f"{known.cls[: max(0, room - 1)]}…"
+    return f"{began}{cls} {ended}" if known.cls else f"{began}{ended}"
+
+
+def evidence_lines(moment: Moment, width: int, *, roomy: bool) -> list[Line]:
+    """What is kept of the incident that is open. What could not be kept is said wherever there is little room; that all
+    is well only where there is more."""
+    known = moment.state.logbook.open_incident
+    if known is None:
+        return []
+    told: list[Line] = []
+    if known.trouble:
+        more = f" ({len(known.trouble)} such)" if len(known.trouble) > 1 else ""
+        told += wrap(line(("▲ not kept: ", "bad")), f"{known.trouble[-1]}{more}", "bad", width)
+    if not moment.live:
+        return told
+    if known.sealed is None:
+        late = moment.now - known.opened_at > SEALED_WITHIN
+        told.append(line(("▲ not sealed yet" if late else "… not sealed yet", "bad" if late else "key")))
+    elif known.sealed.missing:
+        told += wrap(line(("△ missing: ", "warn")), some(known.sealed.missing, 2), "warn", width)
+    if roomy and known.sealed is not None:
+        sealed = known.sealed
+        when = f"sealed {age(moment.now - sealed.at)} ago"
+        told.append(line(("✓ ", "good"), when, (f" · {count(len(sealed.items), 'item')} · seal {sealed.seal}", "dim")))
+    return told
+
+
 def timeline_lines(moment: Moment, width: int) -> list[Line]:
     """Oldest first."""
     lines: list[Line] = []
@@ -135,16 +174,18 @@ def timeline_lines(moment: Moment, width: int) -> list[Line]:
 
 def next_title(moment: Moment, steps: Sequence[Step]) -> str:
     """How many steps there are, because a small screen can not show them all; and how to see every pull that stands."""
+    if not moment.live:
+        return f" Next, as it was then  {len(steps)} "
     pulls = len(moment.state.pulls)
     return f" Next  {len(steps)} · {pulls} pulls stand: v, then ← → " if pulls > 1 else f" Next  {len(steps)} "
 
 
-def step_lines(steps: Sequence[Step], width: int, *, roomy: bool) -> list[Line]:
-    """One line a step; with the reason below it where there is room."""
+def step_lines(steps: Sequence[Step], width: int, *, roomy: bool, keys: bool = True) -> list[Line]:
+    """One line a step; with the reason below it where there is room. `keys` says with which key it is done."""
     lines = []
     for step in steps:
         glyph = line((f"{STEP_GLYPHS.get(step.tone, '☐')} ", tone(step.tone)))
-        key = line((f"{step.key} ", "key"))
+        key = line((f"{step.key} ", "key")) if keys else line(" ")
         what = (step.what, "" if step.tone == "calm" else tone(step.tone))
         if roomy:
             said = wrap(glyph, step.what, what[1], width - 3)

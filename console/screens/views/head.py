@@ -123,11 +123,14 @@ def keys(actions: Sequence[Action], room: str, offers: Mapping[str, str], width:
 
 def footer(actions: Sequence[Action], console: Console, room: str, width: int) -> Line:
     """Rooms on the left, keys on the right, KILL last; what is disabled is paler. Where space is short the disabled
-    rooms lose their names first, and then the keys on the right theirs."""
+    rooms lose their names first, then the keys on the right theirs, then the rooms move together."""
     rooms = [action for action in actions if action.room]
     tries = [
-        (_rooms(rooms, console, room, brief=brief_rooms), _keys(actions, console, brief=brief_keys))
-        for brief_rooms, brief_keys in ((False, False), (True, False), (True, True))
+        (
+            _rooms(rooms, console, room, brief=few > 0, gap=" " if few > 2 else "  "),
+            _keys(actions, console, brief=few > 1),
+        )
+        for few in range(4)
     ]
     left, right = next((both for both in tries if width_of(both[0]) + width_of(both[1]) <= width), tries[-1])
     return spread(left, right, width)
@@ -145,13 +148,13 @@ def _keys(actions: Sequence[Action], console: Console, *, brief: bool) -> Line:
     return line(*keys, (f" {kill.shown} {kill.label} ", "off" if kill.refuses(console) else "band-bad"))
 
 
-def _rooms(rooms: Sequence[Action], console: Console, room: str, *, brief: bool) -> Line:
-    spans: list[Span] = [(" ", "")]
+def _rooms(rooms: Sequence[Action], console: Console, room: str, *, brief: bool, gap: str) -> Line:
+    parts: list[Span] = [(" ", "")]
     for action in rooms:
         if action.room == room:
-            spans += [(f" {action.shown} {action.label} ", "band-calm"), (" ", "")]
+            parts += [(f" {action.shown} {action.label} ", "band-calm"), (" ", "")]
         elif not action.refuses(console):
-            spans += [(f" {action.shown}", "key"), (f" {action.label}  ", "")]
+            parts += [(action.shown, "key"), (f" {action.label}{gap}", "")]
         else:
-            spans.append((f"{action.shown} " if brief else f"{action.shown} {action.label}  ", "off"))
-    return line(*spans)
+            parts.append((f"{action.shown} " if brief else f"{action.shown} {action.label}{gap}", "off"))
+    return line(*parts)

@@ -7,6 +7,7 @@ from console.desk.moment import Moment
 from console.desk.timeline import some
 from console.desk.words import clock, stamp
 from console.screens.views import head
+from console.screens.views.archive import place
 from console.screens.views.looks import mode_band
 from widgets.line import Line, cut, fit, line, spread, text_of, width_of
 
@@ -16,7 +17,7 @@ def offline(paths: Sequence[str], now: int, width: int) -> list[Line]:
     title = line((" ANDON ", "title"), " ", (" ARCHIVE ", "band-stale"), "  no desk is attached")
     return [
         spread(title, line((f"{clock(now)}Z ", "title")), width),
-        cut(line((f" {some(tuple(paths), 2)}", "dim")), width),
+        cut(line((f" {some(tuple(map(place, paths)), 2)}", "dim")), width),
     ]
 
 

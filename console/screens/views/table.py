@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from console.desk.archive import Column, Curve
-from console.desk.words import SECOND, clock, count, stamp
+from console.desk.words import SECOND, age, clock, count, stamp
 from console.screens.views.writer import Writer
 from widgets.line import Line, cut, line
 from widgets.plot import plot
 from widgets.table import Heading
 
+DAY = 86_400 * SECOND
 SORTED = {False: " ▲", True: " ▼"}
 
 
@@ -52,7 +53,18 @@ def example(incident: str) -> str:
 
 
 def curve(of: Curve, width: int, height: int) -> list[Line]:
-    """Over the time from the first to the last row; days are told where there is more than one."""
-    same = of.last - of.first < 86_400 * SECOND and stamp(of.first)[:10] == stamp(of.last)[:10]
-    began, ended = (f"{clock(at)}Z" if same else stamp(at)[:16] for at in (of.first, of.last))
-    return plot(of.levels, width, height, began, ended)
+    """Over the time from the first to the last row, told as finely as it takes to tell its ends apart."""
+    span = of.last - of.first
+    began, ended = (_moment(at, span) for at in (of.first, of.last))
+    step = f"each column is the mean of {_span(span // max(1, len(of.levels)))}; · has no row"
+    return [*plot(of.levels, width, height - 1, began, ended), line((step, "dim"))]
+
+
+def _moment(at: int, span: int) -> str:
+    if span >= DAY:
+        return stamp(at)[:16]
+    return f"{clock(at)}.{at % SECOND // 1_000_000:03}Z" if span < 100 * SECOND else f"{clock(at)}Z"
+
+
+def _span(ns: int) -> str:
+    return f"{ns / 1_000_000:.3g} ms" if ns < SECOND else age(ns)
