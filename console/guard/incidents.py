@@ -30,6 +30,8 @@ from console.runbooks.library import OWN_FOLDER, Library
 
 DISK_SECONDS = 2.0
 TITLE_LIMIT = 200
+DRAWN = ("pull", "snapshot")
+"""The seals for which the screen is drawn: for any other it can be drawn later, of the state that they hold."""
 
 
 class Classes(NamedTuple):
@@ -214,7 +216,7 @@ class Incidents:
     ) -> str:
         row = self._known[incident]
         taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
-        shown = await self._exhibition.show(actor, taken, screen)
+        shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
         return await self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
