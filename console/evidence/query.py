@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from console.desk.archive import Answer, Column, Unreadable
+from console.desk.words import printable
 from console.evidence.catalogue import Catalogue, Entries
-from console.evidence.cells import kind_of, printable, texts
+from console.evidence.cells import kind_of, texts
 
 SECONDS = 300.0
 """After which a statement is ended that nobody ended before."""

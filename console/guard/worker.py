@@ -186,7 +186,7 @@ class Worker:
         except OSError as error:
             if stream not in self._unwritten:
                 self._unwritten.add(stream)
-                self._say(frames.Unwritten(stream, error.strerror or str(error)))
+                self._say(frames.Unwritten(stream, os.strerror(error.errno) if error.errno else str(error)))
             return
         self._unwritten.discard(stream)
         for incident, what in self._ring.make_room().items():
