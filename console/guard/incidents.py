@@ -30,6 +30,8 @@ from console.runbooks.library import OWN_FOLDER, Library
 
 DISK_SECONDS = 2.0
 TITLE_LIMIT = 200
+DRAWN = ("pull", "snapshot")
+"""The seals for which the screen is drawn: for any other it can be drawn later, of the state that they hold."""
 
 
 class Classes(NamedTuple):
@@ -71,6 +73,7 @@ class Incidents:
         self._archived: frozenset[str] = frozenset()
         self._fired: dict[str, str] = {}
         self._proven: set[tuple[str, ...]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         keeper.judges.append(self._judge)
         hub.early.append(self._early)
@@ -212,10 +215,12 @@ class Incidents:
     async def _capture_and_seal(
         self, incident: str, why: str, actor: str = "guard", screen: tuple[File, ...] = ()
     ) -> str:
-        row = self._known[incident]
-        taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
-        shown = await self._exhibition.show(actor, taken, screen)
-        return await self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        async with self._turns.setdefault(incident, asyncio.Lock()):  # proof may come while a pull's picture is drawn
+            row = self._known[incident]
+            taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
+            shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
+            sealed = self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        return await sealed
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """A RuntimeError says that another hand was first, or that a seal failed, which is asked for again."""

@@ -65,7 +65,7 @@ class Recorder:
 
 
 class Exhibition:
-    async def show(self, by: str, begun: object = None, screen: Any = ()) -> Shown:
+    async def show(self, by: str, begun: object = None, *, drawn: bool, screen: Any = ()) -> Shown:
         return Shown(items={"positions": Captured(1, by, "nowhere", ())})
 
 
