@@ -15,6 +15,7 @@ from console.cli_incident import incident_words
 from console.cli_runbooks import runbook_words
 from console.cli_words import WRONG, Parser, percent, port, positive, whole
 from console.config import NOT_YOURS, ConfigError
+from console.desk.words import printable
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(words)
         sys.stdout.flush()
     except ConfigError as error:
-        print(f"andon: {error}", file=sys.stderr)
+        print("\n".join(map(printable, f"andon: {error}".split("\n"))), file=sys.stderr)
         return WRONG
     except PermissionError as error:
         print(f"andon: {error.filename}: {error.strerror}; {NOT_YOURS}", file=sys.stderr)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from textual import events
 from textual.pilot import Pilot
 
 from console.app import AndonApp
@@ -48,7 +49,6 @@ ATTEST = ("6", *("down",) * 6, "enter", "p", "t", *"bars fresh at 13:25Z", "ente
 
 
 TYPED = "type:"
-"""Before a text that is typed, of a picture whose keys wait for each other."""
 TO_RECORDS = ("enter", "down", "enter")
 TO_BEATS = ("enter", "down", "down", "enter")
 TO_SCREEN = ("enter", *("down",) * 5, "enter")
@@ -155,20 +155,27 @@ def opened(picture: Picture, clock: Clock, archives: Archives | None = None, **o
     return AndonApp(source, cord, archives=archives, clock=clock, **options)
 
 
-def _strokes(picture: Picture) -> list[tuple[str, ...]]:
-    """What is pressed at once."""
-    if not picture.archived:
-        return [picture.press]
-    return [tuple(key.removeprefix(TYPED)) if key.startswith(TYPED) else (key,) for key in picture.press]
-
-
 async def posed(picture: Picture, clock: Clock, pilot: Pilot[None]) -> None:
-    """Bring the console to where the picture is taken. Where something is read, each key waits for it."""
+    """Bring the console to where the picture is taken."""
     await settle(pilot)
-    for keys in _strokes(picture):
-        await pilot.press(*keys)
-        await settle(pilot)
+    if picture.archived:
+        await step_by_step(pilot, *picture.press)
+    else:
+        await pilot.press(*picture.press)
+    await settle(pilot)
     clock.now = scenario.NOW
+    await settle(pilot)
+
+
+async def step_by_step(pilot: Pilot[None], *keys: str) -> None:
+    """Each key waits for what the one before it has read; what begins with `type:` is pasted."""
+    for key in keys:
+        await settle(pilot)
+        focused = pilot.app.focused
+        if key.startswith(TYPED) and focused is not None:
+            focused.post_message(events.Paste(key.removeprefix(TYPED)))
+        else:
+            await pilot.press(key)
     await settle(pilot)
 
 

@@ -5,7 +5,7 @@ import argparse
 import msgspec
 
 from console.commands.archive_shelf import FAILED, desk_of, shelf_of
-from console.commands.output import print_json
+from console.commands.output import print_json, say
 from console.restore_drill import run_restore
 
 
@@ -18,8 +18,9 @@ def drill_archive(options: argparse.Namespace) -> int:
         told = {**msgspec.structs.asdict(drill.restored), "passed": drill.passed, "source": drill.source}
         print_json({**told, "seed": drill.seed, "report": drill.report, "problem": drill.problem})
     else:
-        print("\n".join(drill.lines))
-        print(f"  filed     {drill.report or 'nowhere: there is no desk here'}")
+        for line in drill.lines:
+            say(line)
+        say(f"  filed     {drill.report or 'nowhere: there is no desk here'}")
         if drill.problem:
-            print(f"  NOT KEPT  the desk's journal does not know of it: {drill.problem}")
+            say(f"  NOT KEPT  the desk's journal does not know of it: {drill.problem}")
     return 0 if drill.passed else FAILED

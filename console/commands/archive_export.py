@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from console.commands.output import print_json
+from console.commands.output import print_json, say
 from console.config import ConfigError, find, glance
 from console.desk import incidents as inc
 from console.desk.archive import Unreadable
@@ -26,10 +26,10 @@ def export_archive(options: argparse.Namespace) -> int:
     except NotExported as error:
         raise ConfigError(str(error)) from None
     except Unreadable as error:
-        print(f"not exported: {error}")
+        say(f"not exported: {error}")
         return FAILED
     if options.json:
         print_json({"incident": options.id, "file": to, "bytes": size})
     else:
-        print(f"{to}  {size:,} bytes; anybody can check it: andon archive verify {to.name}")
+        say(f"{to}  {size:,} bytes; anybody can check it: andon archive verify {to.name}")
     return 0

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from console.commands.archive_shelf import FAILED, one_of, shelf_of
-from console.commands.output import print_json, print_table
+from console.commands.output import print_json, print_table, say
 from console.config import ConfigError
 from console.desk.archive import Item, Rows, Summary, Unreadable
-from console.desk.words import SECOND, age, count, size, stamp
+from console.desk.words import SECOND, age, count, printable, size, stamp
 from console.evidence.shelf import FolderCase
 
 DAY = 86_400 * SECOND
@@ -29,7 +29,7 @@ def list_archive(options: argparse.Namespace) -> int:
     else:
         print_table([_row(each, several=several) for each in found if not each.trouble])
         for each in troubles:
-            print(f"andon: {each.id}: {each.trouble}", file=sys.stderr)
+            say(f"andon: {each.id}: {each.trouble}", to=sys.stderr)
         if not found:
             print("no incident is sealed here" if not _filters(options) else "no incident is like that")
     return FAILED if troubles else 0
@@ -86,7 +86,7 @@ def show_archive(options: argparse.Namespace) -> int:
                 return _show_item(case, options)
             timeline = case.timeline() if options.timeline else ()
         except Unreadable as error:
-            print(f"andon: {error}", file=sys.stderr)
+            say(f"andon: {error}", to=sys.stderr)
             return FAILED
         if options.json:
             told = {"sealed": case.items, "missing": case.missing, "timeline": timeline}
@@ -94,26 +94,26 @@ def show_archive(options: argparse.Namespace) -> int:
             return 0
         _print_case(case)
         for entry in timeline:
-            print(f"{stamp(entry.ts)}  {entry.text}")
+            say(f"{stamp(entry.ts)}  {entry.text}")
     return 0
 
 
 def _print_case(case: FolderCase) -> None:
     of = case.summary
     closed = stamp(of.closed_at) if of.closed_at else "open at the last seal"
-    print(f"{of.id}  {of.severity} {of.cls}  {of.title}".rstrip())
-    print(f"  desk     {of.desk} ({of.mode})")
-    print(f"  opened   {stamp(of.opened_at)}   closed  {closed}")
-    print(f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}")
-    print(f"  signer   {of.signer}, as the seals say: andon archive verify proves it")
+    say(f"{of.id}  {of.severity} {of.cls}  {of.title}".rstrip())
+    say(f"  desk     {of.desk} ({of.mode})")
+    say(f"  opened   {stamp(of.opened_at)}   closed  {closed}")
+    say(f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}")
+    say(f"  signer   {of.signer}, as the seals say: andon archive verify proves it")
     for missing in case.missing:
-        print(f"  MISSING  {missing}")
+        say(f"  MISSING  {missing}")
     print_table([_item(each) for each in case.items], indent="  ")
 
 
 def _item(item: Item) -> tuple[str, ...]:
     rows = "" if item.rows is None else count(item.rows, "row")
-    return (item.file, rows, size(item.bytes), stamp(item.captured_at), f"{item.source} by {item.by}")
+    return item.file, rows, size(item.bytes), stamp(item.captured_at), f"{item.source} by {item.by}"
 
 
 def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
@@ -121,7 +121,7 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
     tables = {each.item for each in case.items if each.rows is not None}
     if texts and options.item not in tables:
         for file in texts:
-            print(case.text(file), end="")
+            _print_text(case.text(file))
         return 0
     if options.item not in tables:
         raise ConfigError(
@@ -136,8 +136,13 @@ def _show_item(case: FolderCase, options: argparse.Namespace) -> int:
         return 0
     print_table([names, *shown])
     if rows.count > len(shown):
-        print(f"… {count(rows.count - len(shown), 'row')} more: --limit {rows.count}", file=sys.stderr)
+        say(f"… {count(rows.count - len(shown), 'row')} more: --limit {rows.count}", to=sys.stderr)
     return 0
+
+
+def _print_text(text: str) -> None:
+    """As it is into a file or pipe; a terminal gets nothing that it would obey."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
 def _rows(case: FolderCase, options: argparse.Namespace) -> Rows:

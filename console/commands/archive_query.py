@@ -6,11 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from console.commands.archive_shelf import FAILED, shelf_of
-from console.commands.output import print_json, print_table
+from console.commands.output import print_json, print_table, say
 from console.config import ConfigError
 from console.desk.archive import Unreadable
-from console.desk.words import count
-from console.evidence.cells import kind_of, plain, printable
+from console.desk.words import count, printable
+from console.evidence.cells import kind_of, plain
 from console.evidence.query import BadQuery, Result, Sandbox, cells_of
 
 
@@ -23,14 +23,14 @@ def query_archive(options: argparse.Namespace) -> int:
         except BadQuery as error:
             raise ConfigError(str(error)) from None
         except Unreadable as error:
-            print(f"andon: {error}", file=sys.stderr)
+            say(f"andon: {error}", to=sys.stderr)
             return FAILED
     if options.json:
         _print_json(result)
     elif options.csv:
         _print_csv(result)
     else:
-        cells = [[printable(cell) for cell in cells_of(column)] for column in result.table.columns]
+        cells = [cells_of(column) for column in result.table.columns]
         print_table([tuple(result.table.column_names), *zip(*cells, strict=True)])
     if result.more and not options.json:
         print(f"… there are more than {count(options.limit, 'row')}: --limit N", file=sys.stderr)
@@ -60,5 +60,7 @@ def _print_json(result: Result) -> None:
 
 def _print_csv(result: Result) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(result.table.column_names)
-    writer.writerows(_values(result))
+    rows = [tuple(result.table.column_names), *_values(result)]
+    if sys.stdout.isatty():  # for a machine, as it is
+        rows = [tuple(printable(str("" if cell is None else cell)) for cell in row) for row in rows]
+    writer.writerows(rows)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from console.commands.archive_shelf import FAILED
 from console.commands.ask import NoGuard, ask
-from console.commands.output import print_json
+from console.commands.output import print_json, say
 from console.config import ConfigError, find, glance
 from console.desk.archive import Unreadable
 from console.desk.words import count
@@ -26,7 +26,7 @@ def reindex_archive(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"done": not failed, "says": said or failed})
     else:
-        print(said or f"not indexed: {failed}")
+        say(said or f"not indexed: {failed}")
     return FAILED if failed else 0
 
 

@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console.commands.output import print_json
+from console.commands.output import print_json, say
 from console.config import ConfigError, Glance, find, glance
 from console.desk import incidents as inc
 from console.desk.archive import Unreadable
@@ -43,7 +43,7 @@ def verify_archive(options: argparse.Namespace) -> int:
         for report in reports:
             _print(report)
         for line in (*asked.gone, *asked.notes):
-            print(line)
+            say(line)
     return code
 
 
@@ -144,9 +144,9 @@ def _opened(path: Path) -> contextlib.AbstractContextManager[Path]:
 
 def _print(report: Report) -> None:
     standing = report.standing
-    print(f"{report.incident or report.folder.name}  {standing.says}")
+    say(f"{report.incident or report.folder.name}  {standing.says}")
     for line in (*standing.findings, *report.notes):
-        print(f"  {line}")
+        say(f"  {line}")
 
 
 def _facts(report: Report) -> dict[str, object]:

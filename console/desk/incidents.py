@@ -18,7 +18,7 @@ CLOSED_KEPT = 50
 """Closed incidents that stay in a desk's state; the journal and the archive have them all."""
 OPEN_KEPT = 50
 TROUBLE_KEPT = 10
-NUMBER = re.compile(r"INC-(\d{4})-(\d{4,})")
+NUMBER = re.compile(r"INC-([0-9]{4})-([0-9]{4,9})")
 
 
 class Sealed(Plain, frozen=True):

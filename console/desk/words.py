@@ -78,6 +78,21 @@ def size(amount: int) -> str:
     return f"{value:.3g} {unit}B"
 
 
+def printable(text: str) -> str:
+    """Text from who knows whom, without anything that a terminal would obey or that turns the direction of writing: a
+    line's end is shown as `⏎`, what can not be shown as `\N{REPLACEMENT CHARACTER}`."""
+    return text if text.isprintable() else "".join(_SHOWN.get(letter) or _shown(letter) for letter in text)
+
+
+_SHOWN = {"\n": "⏎", "\t": " "} | {joiner: joiner for joiner in "\u200c\u200d"}  # letters and emoji are joined by these
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() and letter > "\x9f" else "\N{REPLACEMENT CHARACTER}"
+
+
 def short(identity: str, most: int = 8) -> str:
     """The head of a long id or hash; enough to tell two apart on a screen."""
     return identity if len(identity) <= most else f"{identity[: most - 1]}…"

@@ -53,12 +53,15 @@ class Catalogue:
         self._schemas: dict[tuple[str, ...], pa.Schema] = {}
         self._checked: dict[Path, tuple[int, ...]] = {}
 
-    def sources(self, mentioned: Callable[[str], bool]) -> dict[str, Any]:
-        """All tables by name, those that are not mentioned with their columns and no row. Raises Unreadable."""
+    def sources(self, mentioned: Callable[[str], bool], go_on: Callable[[], None]) -> dict[str, Any]:
+        """All tables by name, those that are not mentioned with their columns and no row. What `go_on` raises, which is
+        called now and then, ends it. Raises Unreadable."""
         cases = list(self._cases())
         several = len({case.summary.archive for case in cases}) > 1
         made: dict[str, Any] = {
-            item: self._dataset(parts, several=several) if mentioned(item) else self._form(parts, several).empty_table()
+            item: self._dataset(parts, go_on, several=several)
+            if mentioned(item)
+            else self._form(parts, several).empty_table()
             for item, parts in _items(cases).items()
         }
         own: tuple[tuple[str, pa.Schema, Callable[[], Iterable[_Row]]], ...] = (
@@ -68,7 +71,10 @@ class Catalogue:
         )
         for name, form, rows in own:
             named = pa.schema([(_ARCHIVE, pa.string()), *form]) if several else form
-            told = [{_ARCHIVE: archive, **row} for archive, row in rows()] if mentioned(name) else []
+            told = []
+            for archive, row in rows() if mentioned(name) else ():
+                go_on()
+                told.append({_ARCHIVE: archive, **row})
             made[name] = pa.Table.from_pylist(told, schema=named)
         return made
 
@@ -91,8 +97,9 @@ class Catalogue:
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    def _dataset(self, parts: Sequence[_Part], *, several: bool) -> ds.Dataset:
+    def _dataset(self, parts: Sequence[_Part], go_on: Callable[[], None], *, several: bool) -> ds.Dataset:
         for case, line in parts:
+            go_on()
             self._check(case.folder, line)
         files = fs.LocalFileSystem()
         fragments = [

@@ -9,9 +9,6 @@ from console.desk.words import NONE
 
 TIME, NUMBER, TEXT = "time", "number", "text"
 
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)), "�")
-_VISIBLE = {**_CONTROLS, ord("\n"): "⏎", ord("\t"): " "}
-
 
 def kind_of(kind: pa.DataType) -> str:
     """What a column of that type is to a reader: time, number or text."""
@@ -37,11 +34,6 @@ def plain(values: pa.Array) -> list[object]:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return list(values.to_pylist())
     return list(_texts(values).to_pylist())
-
-
-def printable(cell: str) -> str:
-    """Without what would move a terminal's cursor or turn the direction of writing."""
-    return cell if cell.isprintable() else cell.translate(_VISIBLE)
 
 
 def _texts(values: pa.Array) -> pa.Array:

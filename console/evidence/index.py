@@ -95,11 +95,15 @@ def _write_database(archive: Path, database: Path) -> None:
     for folder in incident_folders(archive):
         with contextlib.suppress(Unreadable):
             items += item_rows(read_manifest(folder))
-    with _aside(database) as new, duckdb.connect(str(new)) as made:
-        for name, rows, form in (("incidents", summaries, INCIDENTS), ("items", items, ITEMS)):
-            made.register("rows_of_it", pa.Table.from_pylist(rows, schema=form))
-            made.execute(f"CREATE TABLE {name} AS FROM rows_of_it")
-            made.unregister("rows_of_it")
+    with _aside(database) as new:
+        try:
+            with duckdb.connect(str(new)) as made:
+                for name, rows, form in (("incidents", summaries, INCIDENTS), ("items", items, ITEMS)):
+                    made.register("rows_of_it", pa.Table.from_pylist(rows, schema=form))
+                    made.execute(f"CREATE TABLE {name} AS FROM rows_of_it")
+                    made.unregister("rows_of_it")
+        except duckdb.Error as error:
+            raise OSError(f"{database}: it can not be written: {error}") from None
 
 
 @contextlib.contextmanager

@@ -12,17 +12,22 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
 import msgspec
 
+from console.desk import incidents as inc
 from console.desk.archive import Unreadable
 from console.desk.chain import GENESIS
 
 MANIFEST = "manifest.jsonl"
 LONGEST = 64 << 20
 """Bytes that a manifest may have: the lines of some hundred thousand files."""
+MOST_PROBLEMS = 1000
+"""Problems that are told of one manifest. Where there are more, it is garbage, and its rest is not looked at."""
+_MOST_LINES = LONGEST >> 7  # a line is longer than that
 _FILE = re.compile(r"([0-9]{3,9})-[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_ITEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _TAIL = re.compile(rb',"hash":"[0-9a-f]{64}"(?:,"signature":"[A-Za-z0-9+/]{86}==")?\}')
 _LONGEST_TAIL = 256
 _SIGNED = b"andon head v1\n"
@@ -30,6 +35,11 @@ _SIGNED = b"andon head v1\n"
 
 class ManifestError(Unreadable):
     """A manifest that is not what was written. The message names file and line and says why."""
+
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 44)]
+"""Rows or bytes of one file: 16 TiB, so that those of all files of a manifest fit 64 bits."""
 
 
 class JournalHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,13 +59,13 @@ class ItemLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     item: str
     seal: int
     sha256: str
-    bytes: int
-    rows: int | None
+    bytes: Size
+    rows: Size | None
     schema: tuple[str, ...]
-    captured_at: int
+    captured_at: Int64
     by: str
     source: str
-    clock_offset_ms: int | None
+    clock_offset_ms: Int64 | None
     extra: dict[str, Any]
     hash: str = ""
 
@@ -74,17 +84,17 @@ class HeadLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cls: str
     severity: str
     title: str
-    opened_at: int
-    closed_at: int
+    opened_at: Int64
+    closed_at: Int64
     pulls: tuple[str, ...]
     desk: str
     mode: str
     lines: int
     journal: dict[str, JournalHead]
     fold: str
-    records: int
+    records: Int64
     missing: tuple[str, ...]
-    sealed_at: int
+    sealed_at: Int64
     by: str
     version: str
     public_key: str
@@ -133,6 +143,11 @@ def seal_of(name: str) -> int | None:
     None for anything else: a path, say."""
     found = _FILE.fullmatch(name)
     return int(found[1]) if found and found[1] == f"{int(found[1]):03d}" else None
+
+
+def item_named(name: str) -> bool:
+    """Whether an item can have this name: small letters, digits, dots, dashes and underscores."""
+    return _ITEM.fullmatch(name) is not None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -205,16 +220,18 @@ def parse(data: bytes) -> tuple[Manifest, list[Problem]]:
     """What the bytes of a manifest say, and everything that is wrong with them. A line that is broken is left out, and
     those after it are looked at all the same. Never raises."""
     reader = _Reader()
-    raw = data.split(b"\n")
+    raw = data.split(b"\n", _MOST_LINES)
     rest = raw.pop()
     for number, line in enumerate(raw, 1):
         reader.take(number, line)
+        if len(reader.problems) >= MOST_PROBLEMS:
+            reader.problems.append((number, "there is more wrong than is told here: from here on nobody looked"))
+            return reader.manifest(raw), reader.problems
     if rest:
         reader.problems.append((len(raw) + 1, "the line is not whole: something was cut off"))
     if not reader.heads and not reader.problems:
         reader.problems.append((len(raw) + 1, "there is no head: nothing was ever sealed, or the end was cut off"))
-    manifest = Manifest(tuple(raw), tuple(reader.items), tuple(reader.heads), tuple(reader.loose))
-    return manifest, reader.problems
+    return reader.manifest(raw), reader.problems
 
 
 class _Reader:
@@ -241,6 +258,10 @@ class _Reader:
             self.problems.append((number, why))
         if line is not None:
             self._place(line, number)
+
+    def manifest(self, lines: list[bytes]) -> Manifest:
+        """What was taken so far, of these lines."""
+        return Manifest(tuple(lines), tuple(self.items), tuple(self.heads), tuple(self.loose))
 
     def _place(self, line: Line, number: int) -> None:
         self._prev, self._seq, self._seal = line.hash, line.seq + 1, line.seal
@@ -280,6 +301,10 @@ def _checked(raw: bytes) -> Line:
     if isinstance(line, HeadLine):
         if line.lines != line.seq - 1:
             raise ValueError(f"it is line {line.seq}, and says that {line.lines} lines stand before it")
+        if not inc.NUMBER.fullmatch(line.incident):
+            raise ValueError(f"{line.incident[:200]!r} is no incident's number")
+    elif not item_named(line.item):
+        raise ValueError(f"{line.item[:200]!r} can not name an item")
     elif seal_of(line.file) != line.seal:
         raise ValueError(f"{line.file[:200]!r} can not name a file of seal {line.seal}")
     return line

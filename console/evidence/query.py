@@ -4,19 +4,21 @@ What a statement sees are Arrow tables and datasets that are handed to it. It ca
 set no option, and the database, which never was on a disk, is gone afterwards. Imports DuckDB and PyArrow.
 """
 
+import contextlib
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from console.desk.archive import Answer, Column, Unreadable
+from console.desk.words import printable
 from console.evidence.catalogue import Catalogue, Entries
-from console.evidence.cells import kind_of, printable, texts
+from console.evidence.cells import kind_of, texts
 
 SECONDS = 300.0
 """After which a statement is ended that nobody ended before."""
@@ -29,6 +31,7 @@ _ALONE: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "temp_directory": "",
     "memory_limit": "1GB",
+    "threads": "2",
     "errors_as_json": "true",
 }
 _EXPLAIN = re.compile(r"\s*explain(?:\s+analyze|\s*\([^)]*\))?\s+(.*)", re.DOTALL | re.IGNORECASE)
@@ -67,13 +70,13 @@ class Sandbox:
         """The first `limit` rows of what a statement gives. Raises BadQuery, and Unreadable where evidence is not what
         was sealed or the statement was ended."""
         began = time.monotonic()
-        with duckdb.connect(":memory:", config=_ALONE) as base:
+        with duckdb.connect(":memory:", config=_ALONE) as base, self._ending(base, seconds):
             _only_reading(base, sql)
-            for name, source in self._catalogue.sources(_mentions(sql)).items():
+            for name, source in self._catalogue.sources(_mentions(sql), self._go_on).items():
                 base.register(name, source)
             base.execute("SET TimeZone = 'UTC'")
             base.execute("SET lock_configuration = true")
-            table = self._run(base, sql, limit + 1, seconds)
+            table = self._run(base, sql, limit + 1)
         took_ms = int((time.monotonic() - began) * 1000)
         return Result(table.slice(0, limit), table.num_rows > limit, took_ms)
 
@@ -83,26 +86,40 @@ class Sandbox:
 
     def tables(self) -> Mapping[str, tuple[Column, ...]]:
         """What there is to be read, with its columns. Raises Unreadable."""
-        sources = self._catalogue.sources(lambda name: False)
+        sources = self._catalogue.sources(lambda name: False, lambda: None)
         return {name: _columns(source.schema) for name, source in sources.items()}
 
-    def _run(self, base: duckdb.DuckDBPyConnection, sql: str, rows: int, seconds: float) -> pa.Table:
-        with self._lock:
-            self._running, self._ended = base, ""
-        timer = threading.Timer(seconds, self._end, [f"it took more than {seconds:g} s"])
-        timer.start()
+    def _run(self, base: duckdb.DuckDBPyConnection, sql: str, rows: int) -> pa.Table:
+        self._go_on()
         try:
             table = _first(base.sql(sql), rows)
             return _lines(table) if table.column_names == _PLAN else table
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if self._ended:
-                raise Unreadable(f"no answer: {self._ended}") from None
+            self._go_on()
             self._catalogue.find_damage(_mentions(sql))
             raise BadQuery(_placed(base, sql) or _said(error, sql)) from None
+
+    @contextlib.contextmanager
+    def _ending(self, base: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+        """From here on it can be ended, and is when it takes too long."""
+        with self._lock:
+            self._running, self._ended = base, ""
+        timer = threading.Timer(seconds, self._end, [f"it took more than {seconds:g} s"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException:  # between the statement and what makes it ready
+            raise Unreadable(f"no answer: {self._ended}") from None
         finally:
             timer.cancel()
             with self._lock:
                 self._running = None
+
+    def _go_on(self) -> None:
+        """Raises Unreadable where it was ended meanwhile."""
+        if self._ended:
+            raise Unreadable(f"no answer: {self._ended}")
 
     def _end(self, why: str) -> None:
         with self._lock:

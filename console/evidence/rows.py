@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from console.desk.archive import Column, Curve, Unreadable
-from console.evidence.cells import NUMBER, TIME, kind_of, printable, texts
+from console.desk.words import printable
+from console.evidence.cells import NUMBER, TIME, kind_of, texts
 from console.evidence.reading import Table
 
 SORT_BYTES = 512 << 20

@@ -29,6 +29,7 @@ from console.evidence.manifest import (
     Manifest,
     ManifestError,
     encoded,
+    item_named,
     read_manifest,
     seal_of,
     with_signature,
@@ -242,6 +243,8 @@ class _Sealing:
         try:
             if seal_of(name) != self.seal or name in self.files:
                 raise LeftOut(f"{part.file!r} can not name a file, or names two")
+            if not item_named(part.item):
+                raise LeftOut(f"{part.item!r} can not name an item")
             self.files.add(name)
             with _aside(self.folder / name) as file:
                 rows, schema = part.write(cast("BinaryIO", file))

@@ -17,6 +17,7 @@ from console.desk import events as ev
 from console.desk import incidents as inc
 from console.desk.archive import Standing, Unreadable
 from console.desk.events import Record
+from console.desk.words import printable
 from console.evidence.contents import JournalCheck, NotJudged, check_state, damage
 from console.evidence.manifest import (
     MANIFEST,
@@ -80,7 +81,7 @@ class Report:
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.word, shown(self._says()), self.signer, tuple(map(str, self.findings)))
+        return Standing(self.word, printable(self._says()), self.signer, tuple(map(str, self.findings)))
 
     def _says(self) -> str:
         if not self.heads:
@@ -97,12 +98,7 @@ class Report:
         return f"broken: {self.findings[0]}{f', and {more} more' if more else ''}"
 
     def found(self, file: str, what: str, line: int | None = None) -> None:
-        self.findings.append(Finding(shown(file), shown(what), line))
-
-
-def shown(text: str) -> str:
-    """Text from who knows whom, without anything that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+        self.findings.append(Finding(printable(file), printable(what), line))
 
 
 def known_seals(records: Iterable[Record]) -> dict[str, list[inc.Sealed]]:

@@ -73,6 +73,7 @@ class Incidents:
         self._archived: frozenset[str] = frozenset()
         self._fired: dict[str, str] = {}
         self._proven: set[tuple[str, ...]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         keeper.judges.append(self._judge)
         hub.early.append(self._early)
@@ -214,12 +215,14 @@ class Incidents:
     async def _capture_and_seal(
         self, incident: str, why: str, actor: str = "guard", screen: tuple[File, ...] = ()
     ) -> str:
-        row = self._known[incident]
-        taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
-        shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
+        async with self._turns.setdefault(incident, asyncio.Lock()):  # proof may come while a pull's picture is drawn
+            row = self._known[incident]
+            taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
+            shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
+            sealed = self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
         if shown.later is not None:
             self._spawn(self._seal_later(incident, shown.later))
-        return await self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        return await sealed
 
     async def _seal_later(self, incident: str, drawing: "asyncio.Future[Pictures]") -> None:
         files, undrawn = await drawing

@@ -110,10 +110,12 @@ def test_a_pull_opens_an_incident_that_holds_every_item_of_real_traffic(desk: De
     assert set(seal.items) >= CAPTURED
     assert {item for each in desk.journaled(ev.ArchiveSealed) for item in each.items} >= FIRST
 
-    held = {(row["venue"], row["symbol"]): row["qty"] for row in rows(desk, "positions") if row["side"] == "broker"}
+    read = [row for row in rows(desk, "positions") if (row["phase"], row["side"]) == ("read", "broker")]
+    held = {(row["venue"], row["symbol"]): row["qty"] for row in read}
     told = {(name, row["symbol"]): float(row["qty"]) for name in ("sim1", "sim2") for row in positions(desk, name)}
     assert {key: float(qty) for key, qty in held.items()} == told
     assert {row["strategy"] for row in rows(desk, "positions") if row["side"] == "book"}
+    assert {row["phase"] for row in rows(desk, "orders")} == {"before"}, "what the cancels found is kept"
     assert {row["venue"] for row in rows(desk, "account")} == {"sim1", "sim2"}
     assert {row["strategy"] for row in rows(desk, "settings")} == {"momentum", "maker"}
     assert all(row["live"] for row in rows(desk, "models"))

@@ -5,12 +5,15 @@ Whatever happens, the cord and the incident go on, nothing that is not whole is 
 told what could not be kept.
 """
 
+import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,15 +27,27 @@ from tests.support.cord import kill
 from tests.support.desk import DeskProcesses
 from tests.support.mounts import Disk, FullDisk, NotAllowed, ReadOnlyDisk, own_namespace
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("evidence")]
 
 
 class Case:
-    """A desk with parts of its state folder on disks of their own."""
+    """A desk whose archive and flight recorder lie on disks of their own, where this machine lets us mount them."""
 
-    def __init__(self, desk: DeskProcesses) -> None:
+    def __init__(self, desk: DeskProcesses, *, mounted: bool) -> None:
         self.desk = desk
+        self.mounted = mounted
         self.archive = desk.state_dir / "archive"
+        self.telemetry = desk.state_dir / "telemetry"
+
+    @contextlib.contextmanager
+    def spoiled(self, disk: Disk) -> Iterator[None]:
+        if not self.mounted:
+            pytest.skip("nothing can be mounted here")
+        disk.spoil()
+        try:
+            yield
+        finally:
+            disk.mend()
 
     def andon(self, *words: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "console", "--desk", str(self.desk.file), *words]
@@ -40,18 +55,34 @@ class Case:
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
+    def wait_status(self, says: str, but: str = "") -> None:
+        """Until `andon status` says so, and does not say `but`."""
+        deadline = time.monotonic() + PATIENCE
+        while re.search(says, told := self.andon("status")[1]) is None or (but and but in told):
+            assert time.monotonic() < deadline, told
+            time.sleep(1)
+
     def opened(self, title: str) -> str:
         code, said = self.andon("incident", "open", "--title", title)
         assert code == 0, said
         return said.split()[0]
 
+    def closed(self, incident: str) -> None:
+        """It is over, and the last seal proves all of it; nothing lies there that no head covers."""
+        assert self.andon("incident", "close", incident, "--outcome", "tried")[0] == 0
+        wait_until(lambda: self.sealed(incident)[-1].why == "closed", "the last seal")
+        code, said = self.andon("archive", "verify", incident)
+        assert code == 0, said
+        named = {item.file for item in read_manifest(self.archive / incident).items}
+        assert {path.name for path in (self.archive / incident).iterdir()} == named | {"manifest.jsonl"}
+
     def sealed(self, incident: str) -> list[ev.ArchiveSealed]:
         return [each for each in self.desk.journaled(ev.ArchiveSealed) if each.incident == incident]
 
-    def heads(self, incident: str) -> int:
-        """How many seals count in the archive itself."""
-        folder = self.archive / incident
-        return len(read_manifest(folder).heads) if (folder / "manifest.jsonl").exists() else 0
+    def rows(self, incident: str, item: str) -> list[dict[str, str]]:
+        """Of all seals, or of one: `003-positions`."""
+        files = sorted((self.archive / incident).glob(f"*{item}.parquet"))
+        return [row for file in files for row in pq.read_table(file).to_pylist()]
 
     def worker(self) -> int:
         children = Path(f"/proc/{self.desk.guard_pid}/task/{self.desk.guard_pid}/children").read_text().split()
@@ -65,103 +96,89 @@ def _command(pid: str) -> bytes:
         return b""
 
 
-def running(folder: Path, held: ExitStack, *disks: Disk) -> Case:
-    """A desk on these disks. Skips where nothing can be mounted."""
-    try:
-        held.enter_context(own_namespace())
-        for disk in disks:
-            held.enter_context(disk)
-    except NotAllowed as reason:
-        pytest.skip(str(reason))
-    desk = held.enter_context(DeskProcesses(folder, traded=False, quiet_seconds=1))
-    for disk in disks:
-        held.callback(disk.mend)
-    wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
-    return Case(desk)
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    folder = tmp_path_factory.mktemp("desk")
+    with ExitStack() as held:
+        with contextlib.suppress(NotAllowed):
+            held.enter_context(own_namespace())
+            for name in ("archive", "telemetry"):
+                held.enter_context(Disk(folder / "desk" / name))
+        mounted = (folder / "desk" / "telemetry").is_mount()
+        desk = held.enter_context(DeskProcesses(folder, traded=False, quiet_seconds=1))
+        wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
+        yield Case(desk, mounted=mounted)
+
+
+def test_a_venue_that_hangs_is_named_as_missing_and_stands_nowhere_as_empty(case: Case) -> None:
+    for venue, symbol in (("sim1", "AAPL"), ("sim2", "SPY")):
+        case.desk.broker.control("POST", "/positions", {"venue": venue, "symbol": symbol, "qty": "3"})
+    incident = case.opened("sim2 hangs")
+    case.desk.broker.fault("hang_before_accept", "sim2")
+    code, said = case.andon("incident", "snapshot", incident)
+    case.desk.broker.clear()
+    assert code == 0, said
+    seal = case.sealed(incident)[-1]
+    unread = {"positions", "open orders", "account"}
+    assert {what for what in unread if any(f"sim2 {what}: " in each for each in seal.missing)} == unread, seal.missing
+    for item in ("positions", "account"):
+        assert {each["venue"] for each in case.rows(incident, f"{seal.seal:03d}-{item}")} == {"sim1"}
+    case.closed(incident)
+    told = [each for each in case.rows(incident, "exchanges") if each["venue"] == "sim2" and not each["status"]]
+    assert {"/v2/positions", "/v2/clock"} <= {each["path"] for each in told}
+    assert all(each["error"] for each in told)
+
+
+def test_a_worker_killed_while_it_seals_leaves_no_half_seal_and_owes_none(case: Case) -> None:
+    chance = random.Random(7)
+    incident = case.opened("the worker is killed")
+    killed = 0
+    for _ in range(3):
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "console", "--desk", str(case.desk.file), "incident", "snapshot", incident],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        time.sleep(chance.uniform(0.8, 2.2))
+        if pid := case.worker():
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        said, _ = asking.communicate(timeout=PATIENCE)
+        assert asking.returncode == 0, said
+    assert killed
+    case.closed(incident)
+    told = [(each.seal, each.head) for each in case.sealed(incident)]
+    assert told == [(head.seal, head.hash) for head in read_manifest(case.archive / incident).heads]
+
+
+def test_a_flight_recorder_without_room_is_told_and_seals_all_the_same(case: Case) -> None:
+    with case.spoiled(FullDisk(case.telemetry)):
+        case.wait_status("TROUBLE: the flight recorder is not written: No space left on device")
+        incident = case.opened("the recorder has no room")
+        wait_until(lambda: case.sealed(incident), "its seal")
+        assert any("the recorder has no room" in each["data"] for each in case.rows(incident, "journal"))
+    case.wait_status("guard .* beat", but="the flight recorder")
+    case.closed(incident)
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        pytest.param(FullDisk, "No space left on device", marks=pytest.mark.xdist_group("archive full")),
-        pytest.param(ReadOnlyDisk, "Read-only file system", marks=pytest.mark.xdist_group("archive read-only")),
-    ],
+    ("kind", "says"), [(FullDisk, "No space left on device"), (ReadOnlyDisk, "Read-only file system")]
 )
 def test_an_archive_that_takes_nothing_holds_up_nobody_and_is_made_good(
-    tmp_path: Path, kind: type[Disk], says: str
+    case: Case, kind: type[Disk], says: str
 ) -> None:
-    with ExitStack() as held:
-        disk = kind(tmp_path / "desk" / "archive")
-        case = running(tmp_path, held, disk)
-        disk.spoil()
-        case.desk.broker.control("POST", "/orders", {"venue": "sim1", "count": 3})
+    case.desk.broker.control("POST", "/orders", {"venue": "sim1", "count": 3})
+    with case.spoiled(kind(case.archive)):
         assert kill(case.desk.state_dir, "--all")[0] == 0
-        failed = case.desk.wait_journaled(ev.EvidenceFailed)
-        assert says in failed.why
-        assert case.heads(failed.incident) == 0
-        assert "NOT KEPT: the seal (pull): " in case.andon("status")[1]
-        wait_until(lambda: f"TROUBLE: {failed.incident}: the seal (pull): " in case.andon("status")[1], "the trouble")
-        assert case.andon("incident", "note", failed.incident, "the archive's disk is full")[0] == 0
-        assert not case.sealed(failed.incident)
-        disk.mend()
-        code, said = case.andon("incident", "snapshot")
-        assert code == 0, said
-        wait_until(lambda: case.sealed(failed.incident), "a seal")
-        assert says not in case.andon("status")[1]
-        code, said = case.andon("archive", "verify", failed.incident)
-        assert code == 0, said
-        assert not [path.name for path in (case.archive / failed.incident).iterdir() if path.name.endswith(".new")]
-        texts = [each["data"] for each in rows(case, failed.incident, "journal")]
-        assert any("the archive's disk is full" in text for text in texts), "what happened meanwhile is in the evidence"
-
-
-def rows(case: Case, incident: str, item: str) -> list[dict[str, str]]:
-    files = sorted((case.archive / incident).glob(f"*-{item}.parquet"))
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
-
-
-@pytest.mark.xdist_group("recorder full")
-def test_a_flight_recorder_without_room_is_told_and_a_pull_is_sealed_all_the_same(tmp_path: Path) -> None:
-    with ExitStack() as held:
-        disk = FullDisk(tmp_path / "desk" / "telemetry")
-        case = running(tmp_path, held, disk)
-        disk.spoil()
-        wait_until(lambda: "the flight recorder" in case.andon("status")[1], "status says so")
-        assert kill(case.desk.state_dir, "--all")[0] == 0
-        (incident,) = wait_until(lambda: case.desk.folded().logbook.incidents, "an incident")
-        wait_until(lambda: case.sealed(incident), "its seal")
-        assert any('"pull"' in each["data"] for each in rows(case, incident, "journal"))
-        disk.mend()
-        before = len(case.desk.journaled(ev.TelemetryKept))
-        wait_until(lambda: len(case.desk.journaled(ev.TelemetryKept)) > before, "segments are written again")
-        wait_until(lambda: "the flight recorder" not in case.andon("status")[1], "status takes it back")
-        code, said = case.andon("archive", "verify", incident)
-        assert code == 0, said
-
-
-@pytest.mark.xdist_group("recorder full")
-def test_a_worker_killed_while_it_seals_leaves_no_half_seal_and_owes_none(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    with ExitStack() as held:
-        case = running(tmp_path, held)
-        incident = case.opened("the worker is killed")
-        killed = 0
-        for _ in range(4):
-            asking = subprocess.Popen(
-                [sys.executable, "-m", "console", "--desk", str(case.desk.file), "incident", "snapshot", incident],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-            time.sleep(chance.uniform(0.8, 2.2))
-            if pid := case.worker():
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-            said, _ = asking.communicate(timeout=PATIENCE)
-            assert asking.returncode == 0, said
-            assert case.andon("archive", "verify", incident)[0] == 0
-        assert killed
-        told = [(each.seal, each.head) for each in case.sealed(incident)]
-        heads = [(head.seal, head.hash) for head in read_manifest(case.archive / incident).heads]
-        assert told == heads
-        named = {item.file for item in read_manifest(case.archive / incident).items} | {"manifest.jsonl"}
-        assert {path.name for path in (case.archive / incident).iterdir()} == named
+        incident = case.desk.wait_journaled(ev.EvidenceFailed, lambda failed: says in failed.why).incident
+        assert not (case.archive / incident / "manifest.jsonl").exists()
+        trouble = rf"TROUBLE: {incident}: the seal \((pull|verified)\): .*{says}"
+        case.wait_status(rf"(?s){trouble}.*\nincident {incident} .* NOT KEPT: the seal ")
+        assert case.andon("incident", "note", incident, "the archive takes nothing")[0] == 0
+        assert not case.sealed(incident)
+    code, said = case.andon("incident", "snapshot")
+    assert code == 0, said
+    case.wait_status(rf"incident {incident} .* sealed [0-9]+×", but=says)
+    case.closed(incident)
+    texts = [each["data"] for each in case.rows(incident, "journal")]
+    assert any("the archive takes nothing" in text for text in texts), "what happened meanwhile is in the evidence"

@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.archives import Made, make_archive
 
 from console.desk.archive import Unreadable
 from console.desk.events import Filled
+from console.evidence.reading import SealedFile
 from console.evidence.shelf import FolderShelf
 
 SECRET = "not for queries"
@@ -193,6 +197,38 @@ def test_evidence_that_is_not_what_was_sealed_answers_nothing(tmp_path: Path) ->
         shelf.query("SELECT count(*) FROM fills")
     with FolderShelf([made.folder], without=[made.incidents[0]]) as shelf:
         assert shelf.query("SELECT DISTINCT incident FROM fills").rows == ((made.incidents[1],),)
+
+
+def test_damage_in_a_file_too_large_to_be_hashed_first_is_found_by_its_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_archive(tmp_path / "archive", incidents=1, events=60, seals=1)
+    path = made.folder / made.incidents[0] / "001-fills.parquet"
+    monkeypatch.setattr("console.evidence.catalogue.SealedFile", partial(SealedFile, whole_bytes=0))
+    path.chmod(0o600)
+    path.write_bytes(_silently_wrong(path.read_bytes(), "price"))
+    with FolderShelf([made.folder]) as shelf:
+        with pytest.raises(Unreadable, match=str(path)):
+            shelf.query("SELECT sum(price) FROM fills")
+        assert shelf.query("SELECT count(symbol) FROM fills").rows
+
+
+def _silently_wrong(whole: bytes, column: str) -> bytes:
+    """With a flipped bit that a reader which looks at no checksum takes for another value."""
+
+    def read(data: bytes) -> pa.Table | None:
+        try:
+            return pq.ParquetFile(pa.BufferReader(data)).read(columns=[column])
+        except (OSError, pa.ArrowException):
+            return None
+
+    right = read(whole)
+    for at in range(4, len(whole)):
+        flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        wrong = read(flipped)
+        if wrong is not None and wrong.schema == right.schema and wrong.num_rows == right.num_rows and wrong != right:
+            return flipped
+    raise AssertionError("no such bit")
 
 
 def test_several_archives_are_told_apart(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import html
 import re
 
-_TEXT = re.compile(r'<text\b[^>]*?\bx="([\d.]+)"[^>]*?\by="([\d.]+)"[^>]*>([^<]*)</text>')
+_NUMBER = r"([0-9]{1,5}(?:\.[0-9]{0,9})?)"
+_TEXT = re.compile(rf'<text\b[^>]{{0,500}}?\bx="{_NUMBER}"[^>]{{0,500}}?\by="{_NUMBER}"[^>]{{0,500}}>([^<]*)</text>')
 _PICTURE = re.compile(r"<svg\b")
 
 
