@@ -96,7 +96,9 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 _BETWEEN = 256 << 10
-"""What may stand between two files: an entry's header, or the end. Some kinds of header are read whole into memory."""
+"""What may stand in it beside its files. Some kinds of header are read whole into memory."""
+_HEADERS = 8 * tarfile.BLOCKSIZE
+"""And what an entry with the longest name takes for headers and padding."""
 _RATIO, _UNQUESTIONED = 100, 1 << 30
 """Evidence is packed already: an export that promises more than so many times its bytes, and much, is a bomb."""
 
@@ -129,18 +131,18 @@ class _Unpacking:
         self._due: dict[str, int] = {}
 
     def sized(self, entry: tarfile.TarInfo) -> int:
-        """The size of an entry that may stand here. Raises Unreadable."""
+        """How many bytes an entry takes that may stand here. Raises Unreadable."""
         into, _, name = entry.name.partition("/")
         if not entry.isreg() or entry.issparse() or not inc.NUMBER.fullmatch(into):
             raise self._misplaced(entry)
         if self.folder is None:
-            if name != MANIFEST or entry.size > LONGEST:
+            if name != MANIFEST or not 0 <= entry.size <= LONGEST:
                 raise self._misplaced(entry)
         elif self.folder.name != into:
             raise Unreadable(f"{self._path}: it holds {self.folder.name} and {into}; one incident is expected")
-        elif entry.size > self._due.pop(name, -1):
+        elif not 0 <= entry.size <= self._due.pop(name, -1):
             raise self._misplaced(entry)
-        return -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE + tarfile.BLOCKSIZE
+        return entry.size + _HEADERS
 
     def take(self, entry: tarfile.TarInfo, source: IO[bytes] | None) -> None:
         """Write it. Raises OSError, and Unreadable."""
