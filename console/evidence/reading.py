@@ -6,11 +6,12 @@ the checksum of each page is held against its bytes as it is decoded. Imports Py
 
 import hashlib
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -21,13 +22,16 @@ from console import __version__
 from console.desk.archive import Unreadable
 from console.desk.events import Record, encode
 from console.desk.state import DeskState, fold
+from console.evidence.columns import schema as schema_of
 from console.evidence.manifest import ItemLine, Manifest, open_file, read_manifest
 from console.evidence.seal import columns
-from console.evidence.streams import STATE, RecordRow, told_of
+from console.evidence.streams import STATE, STREAMS, RecordRow, told_of
 
 WHOLE_BYTES = 16 << 20
 """A file of up to so many bytes is hashed when it is opened: a matter of milliseconds."""
 CACHE_BYTES = 64 << 20
+MOST_ROWS = 1 << 20
+"""Rows that a row group may have. Those of an archive have far fewer; what a footer claims costs nothing to write."""
 RECORDS = "records"
 SEAL = "seal"
 
@@ -40,12 +44,12 @@ class SealedFile:
     def __init__(self, folder: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
         self.path = folder / line.file
         self.line = line
-        check_bytes(self.path, line, whole_bytes)
-        try:
-            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
-            told, rows = columns(self._file.schema_arrow), self._file.metadata.num_rows
-        except _MANGLED as error:
-            raise _unreadable(self.path, error) from None
+        with sealed_file(self.path, line, whole_bytes) as file:
+            try:
+                self._file = parquet_of(file)
+                told, rows = columns(self._file.schema_arrow), self._file.metadata.num_rows
+            except _MANGLED as error:
+                raise _unreadable(self.path, error) from None
         if told != line.schema or rows != line.rows:
             raise Unreadable(f"{self.path}: its columns or its number of rows are not those that were sealed")
         self.schema: pa.Schema = self._file.schema_arrow
@@ -53,11 +57,14 @@ class SealedFile:
         self.sizes: list[int] = [self._file.metadata.row_group(number).num_rows for number in groups]
         if sum(self.sizes) != rows:
             raise Unreadable(f"{self.path}: its row groups do not add up to its {rows} rows")
+        if max(self.sizes, default=0) > MOST_ROWS:
+            raise Unreadable(f"{self.path}: a row group of {max(self.sizes)} rows was never written by a seal")
 
     def column(self, group: int, name: str) -> pa.Array:
         """One column of one row group, its pages checked."""
         try:
             read = self._file.read_row_group(group, columns=[name]).column(0)
+            read.validate(full=True)
         except _MANGLED as error:
             raise _unreadable(self.path, error) from None
         if len(read) != self.sizes[group]:
@@ -68,19 +75,27 @@ class SealedFile:
         self._file.close()
 
 
-def check_bytes(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> None:
-    """Raises Unreadable where a file has not the size that was sealed, or, as far as it is small, not the bytes."""
-    with open_file(path) as file:
-        try:
-            size = os.fstat(file.fileno()).st_size
-            whole = size == line.bytes and size <= whole_bytes
-            digest = hashlib.sha256(file.read()).hexdigest() if whole else line.sha256
-        except OSError as error:
+def sealed_file(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> BinaryIO:
+    """A file to be read that has the size that was sealed and, as far as it is small, the bytes. Raises Unreadable."""
+    file = open_file(path)
+    try:
+        size = os.fstat(file.fileno()).st_size
+        if size != line.bytes:
+            raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
+        if size <= whole_bytes and hashlib.sha256(file.read()).hexdigest() != line.sha256:
+            raise Unreadable(f"{path}: its bytes are not those that were sealed")
+        file.seek(0)
+    except BaseException as error:
+        file.close()
+        if isinstance(error, OSError):
             raise _unreadable(path, error) from None
-    if size != line.bytes:
-        raise Unreadable(f"{path}: it has {size} bytes, {line.bytes} were sealed")
-    if digest != line.sha256:
-        raise Unreadable(f"{path}: its bytes are not those that were sealed")
+        raise
+    return file
+
+
+def parquet_of(file: BinaryIO) -> pq.ParquetFile:
+    """A Parquet file that is open already, whatever its name leads to by now. Raises OSError, and what Arrow raises."""
+    return pq.ParquetFile(f"/dev/fd/{file.fileno()}", page_checksum_verification=True)
 
 
 def _unreadable(path: Path, error: Exception) -> Unreadable:
@@ -139,7 +154,7 @@ class Table:
         if name == SEAL and name not in file.schema.names:
             return pa.repeat(pa.scalar(file.line.seal, kind), group.rows)
         if name not in file.schema.names:
-            return pa.nulls(group.count, kind)
+            return pa.nulls(group.rows, kind)
         values = file.column(group.number, name)
         return values if values.type == kind else values.cast(kind)
 
@@ -176,10 +191,23 @@ def open_table(folder: Path, item: str, manifest: Manifest | None = None, whole_
 
 # --- the records ----------------------------------------------------------------------------------------------------
 
+_RECORD = schema_of(STREAMS[RECORDS])
+_EXPONENT = re.compile(r'"[-+]?[0-9._]+[eE][-+]?[0-9_]{3,}"')
+"""A number that takes a gigabyte to write out; no desk ever had one."""
+
+
+def _open_records(folder: Path, manifest: Manifest | None = None) -> Table:
+    table = open_table(folder, RECORDS, manifest)
+    for column in _RECORD:
+        if column.name not in table.schema.names or table.schema.field(column.name).type != column.type:
+            table.close()
+            raise Unreadable(f"{folder}: its records have no column {column.name} of {column.type}")
+    return table
+
 
 def records(folder: Path) -> Iterator[Record | DeskState]:
     """What the desk did and saw, in its order; a keyframe is the whole state at its place. Raises Unreadable."""
-    table = open_table(folder, RECORDS)
+    table = _open_records(folder)
     try:
         for group in range(len(table.groups)):
             for row in _rows(table, group):
@@ -190,7 +218,7 @@ def records(folder: Path) -> Iterator[Record | DeskState]:
 
 def durable(folder: Path, manifest: Manifest | None = None, kinds: Sequence[str] = ()) -> Iterator[Record]:
     """Those of the records that are in a journal, each once; of these `kinds` alone where some are named."""
-    table = open_table(folder, RECORDS, manifest)
+    table = _open_records(folder, manifest)
     seen: set[tuple[str, int]] = set()
     try:
         for group in range(len(table.groups)):
@@ -211,9 +239,13 @@ def state_of(folder: Path, manifest: Manifest | None = None) -> DeskState:
     """The desk as it was at the last seal: the last keyframe and what came after it, compared with the hash in the
     signed head. Raises Unreadable."""
     manifest = manifest or read_manifest(folder)
-    table = open_table(folder, RECORDS, manifest)
+    table = _open_records(folder, manifest)
     try:
         state = _folded(folder, table, manifest.last.records)
+    except Unreadable:
+        raise
+    except Exception as error:  # records that no desk ever told: the fold promises nothing for them
+        raise Unreadable(f"{folder}: its records can not be folded: {error!r}") from error
     finally:
         table.close()
     if hashlib.sha256(encode(state)).hexdigest() != manifest.last.fold:
@@ -251,6 +283,9 @@ def _rows(table: Table, group: int, kept: pa.Array | None = None) -> Iterator[Re
     if kept is not None and not pc.any(kept).as_py():
         return
     columns = [table.column(group, name) for name in RecordRow._fields]
+    for name, column in zip(RecordRow._fields, columns, strict=True):
+        if column.null_count and name != "incident":
+            raise Unreadable(f"a record has no {name}")
     if kept is not None:
         columns = [column.filter(kept) for column in columns]
     lists = [
@@ -261,6 +296,8 @@ def _rows(table: Table, group: int, kept: pa.Array | None = None) -> Iterator[Re
 
 def _told(folder: Path, row: RecordRow) -> Record | DeskState:
     try:
+        if _EXPONENT.search(row.data):
+            raise ValueError("it holds a number beyond all bounds")
         return told_of(row)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise Unreadable(f"{folder}: this version can not read record {row.pos} ({row.kind}): {error}") from None
