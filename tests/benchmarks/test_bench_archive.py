@@ -79,7 +79,7 @@ def _part(name: str) -> str:
 
 
 def test_bench_open_incident(archive: Made) -> None:
-    """In one process that has everything loaded, incidents in no order, each way another one each time."""
+    """In one process that has everything loaded, incidents in no order, their files in memory."""
     with FolderShelf([archive.archive]) as shelf:
         summaries = list(shelf.incidents())
         random.Random(7).shuffle(summaries)
@@ -89,6 +89,8 @@ def test_bench_open_incident(archive: Made) -> None:
             def run() -> float:
                 summary = next(chosen)
                 folder = archive.archive / summary.id
+                for file in folder.iterdir():  # what is compared is reading, not whose turn it was at the disk
+                    file.read_bytes()
                 began = time.perf_counter()
                 way(folder, summary)
                 return time.perf_counter() - began
