@@ -5,7 +5,7 @@ as it is in the logbook; the fold leaves out what the rule refuses.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,7 +117,7 @@ def after(
     raise AssertionError(f"an entry without a rule: {entry!r}")
 
 
-def of_pull(incidents: dict[str, IncidentState], pull: str) -> IncidentState | None:
+def of_pull(incidents: Mapping[str, IncidentState], pull: str) -> IncidentState | None:
     """The incident that a pull opened or joined."""
     return next((row for row in incidents.values() if pull in row.pulls), None)
 

@@ -17,23 +17,25 @@ LONGEST_KEY = 200
 _LINE_LONG = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate"})
 """Headers whose value goes on to the end of the line."""
 _HINTS = (
-    *(
-        "secret",
-        "pass",
-        "pwd",
-        "token",
-        "jwt",
-        "otp",
-        "credential",
-        "cookie",
-        "auth",
-        "bearer",
-        "basic",
-        "digest",
-        "sig",
-    ),
-    *("key", "apca", "session", "://"),
+    "secret",
+    "pass",
+    "pwd",
+    "token",
+    "jwt",
+    "otp",
+    "credential",
+    "cookie",
+    "auth",
+    "bearer",
+    "basic",
+    "digest",
+    "sig",
+    "key",
+    "apca",
+    "session",
+    "://",
 )
+"""Without one of these in it, a text holds nothing that only looks like a secret."""
 _PEM_BEGIN = "-----BEGIN "
 _PEM_FIRST = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
@@ -45,11 +47,14 @@ _BEARER = re.compile(r"(?i)\b(bearer\s+)(?!\[redacted\])[A-Za-z0-9._~+/=:-]{6,}"
 _SCHEME = re.compile(
     r"(?i)\b((?:basic|digest|token)\s+)(?=[A-Za-z._~+/:-]*[0-9=]|[A-Za-z._~+/:-]{20})[A-Za-z0-9._~+/=:-]{8,}"
 )
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)(?!\[redacted\])[^/\s\"'@\\?#<>]+@")
-_QUERY = re.compile(r"([?&;])([^=&;#\s\"'\\]+)=([^&;#\s\"'\\]+)")
-_KEYED = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9_.-]*)(?P<between>(?P<close>\\*[\"'])?[ \t]*(?:=>|[:=])[ \t]*)(?=\S)")
-_FLAG = re.compile(r"(--?)(?P<key>[A-Za-z][A-Za-z0-9_-]*) +(?!-)(?P<value>[^\s\"'\\,;\[]+)")
-_QUOTE = re.compile(r"(\\*)([\"'])")
+_USERINFO = re.compile(r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}://)(?!\[redacted\])[^/\s\"'@\\?#<>]+@")
+_QUERY = re.compile(r"([?&;])([^=&;#?\s\"'\\]+)=([^&;#\s\"'\\]+)")
+_KEYED = re.compile(
+    r"(?<![A-Za-z0-9_.-])(?P<key>[A-Za-z0-9_.-]+)(?P<between>(?P<close>\\*[\"'])?[ \t]*(?:=>|[:=])[ \t]*)(?=\S)"
+)
+_FLAG = re.compile(r"(?<![A-Za-z0-9_-])(--?)(?P<key>[A-Za-z][A-Za-z0-9_-]*) +(?!-)(?P<value>[^\s\"'\\,;\[]+)")
+_QUOTE = re.compile(r"(?<!\\)(\\*)([\"'])")
+_ESCAPED = re.compile(r"[nrtbf]|u[0-9a-fA-F]{4}")
 _BARE = re.compile(r"[^\s,;&\"'\\{}\[\]()<>]+")
 _TO_END = re.compile(r"[^\r\n\"'\\]+")
 _NOTHING = frozenset({"null", "true", "false", "none", "None", "True", "False"})
@@ -160,7 +165,7 @@ def _without_keyed(text: str) -> str:
     done = at = 0
     while found := _KEYED.search(text, at):
         at = found.end()
-        if not secret_name(found["key"]):
+        if not _secret_key(text, found):
             continue
         begin, end, quoted = _value_at(text, at, line_long=not found["close"] and found["key"].lower() in _LINE_LONG)
         value = text[begin:end]
@@ -171,6 +176,18 @@ def _without_keyed(text: str) -> str:
         parts += [text[done:begin], around, MARK, around]
         done = at = end
     return "".join([*parts, text[done:]])
+
+
+def _secret_key(text: str, found: re.Match[str]) -> bool:
+    """Whether a key looks secret; behind a backslash its first letter may be the rest of an escaped line break."""
+    key = found["key"]
+    if (
+        text.startswith("\\", found.start() - 1)
+        and (escaped := _ESCAPED.match(key))
+        and secret_name(key[escaped.end() :])
+    ):
+        return True
+    return secret_name(key)
 
 
 def _value_at(text: str, at: int, *, line_long: bool) -> tuple[int, int, bool]:

@@ -140,7 +140,7 @@ def verify(
     _signatures(report)
     _files(report, manifest, progress or (lambda done, of: None))
     _contents(report, manifest)
-    _strays(report, manifest, names)
+    _strays(report, manifest, names, data)
     _hold_against(report, known)
     return report
 
@@ -241,8 +241,8 @@ def _contents(report: Report, manifest: Manifest) -> None:
             report.found(MANIFEST, _why(error, report.folder), head.seq)
 
 
-def _strays(report: Report, manifest: Manifest, names: Sequence[str]) -> None:
-    """What lies in the folder and nobody sealed."""
+def _strays(report: Report, manifest: Manifest, names: Sequence[str], data: bytes) -> None:
+    """What lies in the folder and nobody sealed; `data` is the manifest as it was read."""
     sealed = {item.file for item in manifest.items} | {MANIFEST}
     left = set(leftovers(names, manifest))
     for name in sorted(set(names) - sealed):
@@ -250,7 +250,7 @@ def _strays(report: Report, manifest: Manifest, names: Sequence[str]) -> None:
             continue  # a seal was under way, and is done
         if name not in left:
             report.found(name, "nobody sealed it")
-        elif being_sealed(report.folder):
+        elif being_sealed(report.folder) or read_bytes(report.folder) != data:
             report.notes.append("a seal is being written")
             return
         else:

@@ -21,6 +21,7 @@ from console.guard.incidents import Incidents, load_classes
 from console.guard.logbook import LogKeeper
 from console.guard.recorder import Recorder
 from console.guard.recording import Recording
+from console.guard.seal_requests import SealRequests
 from console.guard.secrets import secret_files
 from console.guard.uploads import Uploads, safe_name
 
@@ -45,6 +46,7 @@ class Evidence:
         self._exchanges = exchanges
         self.recorder = Recorder(hub, config.state, self._setup)
         self._recording = Recording(hub, self.recorder)
+        self._seals = SealRequests(hub, self._recording, self.recorder)
         symbols = {name: desk.symbols_at(config.strategies, name) for name in venues}
         self._capture = Capture(hub, venues, hosts, symbols, config.path)
         self._uploads = Uploads(config.state / "uploads")
@@ -57,8 +59,7 @@ class Evidence:
         self._incidents = Incidents(
             self._hub,
             keeper,
-            self._recording,
-            self.recorder,
+            self._seals,
             Exhibition(self._hub, self._config, self._capture),
             at_pull,
             load_classes(self._config),
@@ -82,7 +83,7 @@ class Evidence:
 
     async def tend(self) -> None:
         """Seal what is due."""
-        self._incidents.step()
+        self._seals.step()
 
     async def end(self) -> None:
         """Send the last of it, and let the recorder end."""

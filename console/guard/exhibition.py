@@ -30,12 +30,21 @@ class Exhibition:
         self._hub = hub
         self._config = config
         self._capture = capture
+        self._one = asyncio.Lock()
+        self._drawn: tuple[File, ...] = ()
 
-    async def show(self, by: str, begun: "asyncio.Task[Taken] | None" = None, screen: tuple[File, ...] = ()) -> Shown:
-        """What is read from now on, or was `begun` to be read; with this picture of the screen, or with one that is
-        drawn of the state."""
+    async def show(
+        self,
+        by: str,
+        begun: "asyncio.Task[Taken] | None" = None,
+        *,
+        drawn: bool,
+        screen: tuple[File, ...] = (),
+    ) -> Shown:
+        """What is read from now on, or was `begun` to be read; with this picture of the screen or, where one is to be
+        `drawn`, with one of the state."""
         reading = begun or asyncio.ensure_future(self._capture.take())
-        pictures, undrawn = (screen, ()) if screen else await self._picture()
+        pictures, undrawn = await self._picture() if drawn and not screen else (screen, ())
         taken = await asyncio.shield(reading)
         items = exhibits.items(
             taken,
@@ -48,10 +57,16 @@ class Exhibition:
         return Shown(items, pictures, (*exhibits.missing(taken), *undrawn), exhibits.clock_offset(taken))
 
     async def _picture(self) -> tuple[tuple[File, ...], tuple[str, ...]]:
-        try:
-            return await draw(encode(self._hub.state), self._hub.clock()), ()
-        except RuntimeError as error:
-            return (), (f"screen: {error}",)
+        """One at a time: who waits while another is drawn shares the next."""
+        asked = self._hub.clock()
+        async with self._one:
+            if self._drawn and self._drawn[0].captured_at >= asked:
+                return self._drawn, ()
+            try:
+                self._drawn = await draw(encode(self._hub.state), self._hub.clock())
+            except RuntimeError as error:
+                return (), (f"screen: {error}",)
+        return self._drawn, ()
 
 
 def _committed(taken: Taken, file: Path) -> Limits | None:

@@ -228,6 +228,13 @@ class Kept(Said, frozen=True, tag="kept"):
     segment: TelemetryKept
 
 
+class Unwritten(Said, frozen=True, tag="unwritten"):
+    """The disk refuses rows of a stream; they wait in memory. Said once, until a segment of it is `Kept`."""
+
+    stream: str
+    why: str
+
+
 class Lost(Said, frozen=True, tag="lost"):
     """Rows of a stream, or a segment of it, could not be kept."""
 
@@ -260,7 +267,7 @@ class Done(Said, frozen=True, tag="done"):
     failed: bool = False
 
 
-AnySaid: TypeAlias = Ready | Taken | Kept | Lost | Sealed | Failed | Removed | Done
+AnySaid: TypeAlias = Ready | Taken | Kept | Unwritten | Lost | Sealed | Failed | Removed | Done
 _decode_said = msgspec.json.Decoder(AnySaid)
 
 

@@ -74,6 +74,7 @@ class Recorder:
         self.rows: Counter[str] = Counter()
         self.kept_rows: Counter[str] = Counter()
         self.kept_bytes: Counter[str] = Counter()
+        self._unwritten: dict[str, str] = {}
         self.lost: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.restarts = 0
@@ -85,9 +86,10 @@ class Recorder:
     @property
     def trouble(self) -> str:
         """What of the desk is not being recorded, in a sentence; empty while all of it is."""
-        if not self._gap or time.monotonic() - self._gap_since < LATE:
-            return ""
-        return "the flight recorder does not follow: what happens is not recorded until it does"
+        if self._gap and time.monotonic() - self._gap_since > LATE:
+            return "the flight recorder does not follow: what happens is not recorded until it does"
+        why = next(iter(self._unwritten.values()), "")
+        return f"the flight recorder is not written: {why}; it holds what happens in memory alone" if why else ""
 
     # --- what goes in ------------------------------------------------------------------------------------------------
 
@@ -201,6 +203,7 @@ class Recorder:
         self._queue.clear()
         self._queued.clear()
         self._set_gap(True)
+        self._unwritten.clear()
         self.keyframe_due()
         for owed in [each for each in self._owed.values() if each.tries]:
             if owed.tries < TRIES:
@@ -256,9 +259,12 @@ class Recorder:
                 self.rows[stream] += rows
                 self.refused.update(refused)
             case frames.Kept(segment):
+                self._unwritten.pop(segment.stream, None)
                 self.kept_rows[segment.stream] += segment.rows
                 self.kept_bytes[segment.stream] += segment.bytes
                 self._hub.journal(segment)
+            case frames.Unwritten(stream, why):
+                self._unwritten[stream] = why
             case frames.Lost(stream, rows, why):
                 self.lost[stream] += rows
                 told = f"{rows} rows could not be kept: {why}" if rows else why

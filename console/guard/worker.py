@@ -26,7 +26,7 @@ import msgspec
 from console.desk.events import EvidenceFailed, TelemetryKept, encode
 from console.evidence import retention
 from console.evidence.logs import Logs
-from console.evidence.ring import Ring, Slice, Unkept
+from console.evidence.ring import Ring, Unkept
 from console.evidence.seal import tidy
 from console.evidence.segments import Segment
 from console.evidence.signing import Signer, SigningError
@@ -84,6 +84,9 @@ class Worker:
             say(frames.Lost(stream, 0, found))
         self._logs = Logs([(log.name, log.path) for log in setup.logs], self._ring.places)
         self._log_trouble: list[str] = []
+        self._unwritten: set[str] = set()
+        self._pinned: set[str] = set()
+        self._torn: set[str] = set()
         self._waiting: deque[_Due] = deque()
         self._archivist = Archivist()
         self._looked = self._retained = -math.inf
@@ -127,6 +130,7 @@ class Worker:
             return
         match asked:
             case frames.Pin(incident, since):
+                self._pinned.add(incident)
                 self._pin(incident, since)
             case frames.Seal():
                 self._look()
@@ -178,10 +182,16 @@ class Worker:
         except Unkept as error:
             self._say(frames.Lost(stream, error.rows, str(error)))
             return
-        except OSError:
-            return  # the disk refuses: the rows wait in memory
+        except OSError as error:
+            if stream not in self._unwritten:
+                self._unwritten.add(stream)
+                self._say(frames.Unwritten(stream, error.strerror or str(error)))
+            return
+        self._unwritten.discard(stream)
         for incident, what in self._ring.make_room().items():
-            self._say(frames.Failed(EvidenceFailed(incident, "the flight recorder", what)))
+            if incident not in self._torn:  # once, until it is sealed again
+                self._torn.add(incident)
+                self._say(frames.Failed(EvidenceFailed(incident, "the flight recorder", what)))
 
     def _tell(self, segment: Segment, sha256: str) -> None:
         about = segment.about
@@ -197,21 +207,27 @@ class Worker:
             due = self._waiting.popleft()
             match due.asked:
                 case frames.Unpin(incident):
+                    self._pinned.discard(incident)
                     self._ring.unpin(incident)
                 case frames.Seal() as asked:
-                    self._seal(asked, self._ring.cut(asked.facts.incident, due.upto))
+                    self._seal(asked, due.upto)
                 case frames.Reindex(job):
                     self._archivist.do(lambda: indexed_anew(job, self._state), self._say)
         if not self._archivist.busy and time.monotonic() - self._retained > RETAIN_SECONDS:
             self._retain()
 
-    def _seal(self, asked: frames.Seal, slices: dict[str, Slice]) -> None:
-        redactor = self._secrets.redactor
+    def _seal(self, asked: frames.Seal, upto: dict[str, int]) -> None:
+        incident, redactor = asked.facts.incident, self._secrets.redactor
+        self._pin(incident, asked.since)  # it may have been unpinned since it was asked for
+        slices = self._ring.cut(incident, upto)
 
         def done(said: AnySaid) -> None:
             if isinstance(said, frames.Sealed):
-                self._ring.sealed(asked.facts.incident, sealed_rows(self._archive / asked.facts.incident))
+                self._ring.sealed(incident, sealed_rows(self._archive / incident))
+                self._torn.discard(incident)
                 self._retained = -math.inf
+            if incident not in self._pinned:
+                self._ring.unpin(incident)
             self._say(said)
 
         self._archivist.do(lambda: sealed_with(asked, slices, self._state, self._setup, redactor), done)

@@ -21,7 +21,7 @@ class BookScreen(Room):
         yield Grid(view.ORDER_COLUMNS, id="orders", classes="panel", headed=True)
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
-        self.query_one("#parity", Lines).show(view.parity(comparison, self.size.width))
+        self.query_one("#parity", Lines).show(view.parity(comparison, self.size.width, live=moment.live))
         self.query_one("#sides", Lines).show(view.venue_lines(moment, comparison))
         positions, orders = self.query_one("#positions", Grid), self.query_one("#orders", Grid)
         positions.show(view.position_rows(moment, comparison))

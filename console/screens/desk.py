@@ -45,7 +45,7 @@ class DeskScreen(Room):
         told.show(view.step_lines(steps, told.room, roomy=self.has_class("-wide"), keys=moment.live))
         timeline.show(view.timeline_lines(moment, timeline.room))
         happened, evidence = self.query_one("#happened"), self.query_one("#evidence", Lines)
-        happened.border_title = view.timeline_title(moment, happened.size.width)
+        happened.border_title = view.timeline_title(moment, happened.outer_size.width)
         evidence.show(view.evidence_lines(moment, evidence.room, roomy=self.has_class("-wide")))
         evidence.display = bool(evidence.lines)
 

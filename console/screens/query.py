@@ -1,5 +1,6 @@
 """SQL over all incidents: one line to type in, and the answer as a table."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 
@@ -21,6 +22,7 @@ from widgets.table import Table
 LIMIT = 1000
 """Rows of an answer at most; the query can ask for others."""
 HISTORY = "queries"
+AGAIN = 0.1
 
 
 class Statement(Input):
@@ -137,8 +139,10 @@ class QueryScreen(TableRoom):
 
     @work(group="end")
     async def end(self) -> None:
-        """From another thread; the query then fails, and says so."""
-        await self.read(self._shelf.cancel)
+        """From another thread; the query then fails, and says so. It may only be about to begin: then once more."""
+        while self._asking:
+            await self.read(self._shelf.cancel)
+            await asyncio.sleep(AGAIN)
 
     def on_unmount(self) -> None:
         if self._asking:

@@ -25,10 +25,10 @@ def lay_out(folder: Path, urls: list[str]) -> Path:
 
 
 @contextlib.contextmanager
-def guard(folder: Path, *arguments: str) -> Iterator[None]:
-    """The guard's cord; for `arguments` see cord_process.py."""
+def guard(folder: Path, *arguments: str, program: str = "tests.benchmarks.cord_process") -> Iterator[None]:
+    """The guard's cord; for `arguments` see the program."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.cord_process", str(folder), *arguments],
+        [sys.executable, "-m", program, str(folder), *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

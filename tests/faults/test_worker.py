@@ -219,11 +219,24 @@ def test_frames_are_taken_in_while_a_seal_is_made(worker: WorkerProcess) -> None
     told.seal(INCIDENT, "one")
     while not worker.heard(Sealed):
         told.tell(ev.Heartbeat("sim1", 0))
-    order = [type(said).__name__ for said in worker.said]
-    asked = next(number for number, name in enumerate(order) if name == Kept.__name__)
-    assert order.count(Taken.__name__) > order[:asked].count(Taken.__name__), order
-    assert Taken.__name__ in order[asked : order.index(Sealed.__name__)]
+    before = list(worker.said)[: next(at for at, said in enumerate(worker.said) if isinstance(said, Sealed))]
+    single = [said for said in before if isinstance(said, Taken) and said.rows == 1]
+    assert len(single) > 10, "beside the keyframe, frames that were sent behind the seal"
     assert len(rows(worker, "records")) == 40_001
+
+
+def test_what_is_attached_to_a_closed_incident_is_sealed_and_pins_nothing(worker: WorkerProcess) -> None:
+    told = Told(worker)
+    worker.ask(Pin(INCIDENT, 0))
+    told.keyframe()
+    told.seal(INCIDENT, "closed", closed_at=1)
+    worker.ask(Unpin(INCIDENT))
+    file = File("attached-a.txt", DAY_BEGAN, "ana", "ana", text="late")
+    told.tell(ev.Heartbeat("sim1", 1))
+    told.seal(INCIDENT, "attached", closed_at=1, files=(file,))
+    assert sealed(worker, "attached").items[0] == "attached"
+    assert [row["latency_us"] for row in rows(worker, "heartbeats", 2)] == [1]
+    assert verify(folder_of(worker)).standing.findings == ()
 
 
 def test_closed_incidents_go_by_the_policy_and_open_ones_stay(tmp_path: Path) -> None:

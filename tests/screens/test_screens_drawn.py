@@ -1,15 +1,15 @@
 """Every screen, drawn at a known moment at both sizes, calm and burning, and compared with the accepted drawing."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
-from console.app import AndonApp
-from console.desk.words import SECOND
-from tests.pictures import PICTURES, SIZES, Clock, Picture, settle
-from tests.support import scenario
+from console.desk.archive import Archives
+from tests.pictures import PICTURES, SIZES, Clock, Picture, opened, posed
+from tests.support import evidence, scenario
 
 Compare = Callable[..., bool]
 BY_NAME = {picture.name: picture for picture in PICTURES}
@@ -21,25 +21,54 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
 
 
-def drawn(compare: Compare, picture: Picture, size: tuple[int, int], **options: Any) -> bool:
+def drawn(
+    compare: Compare, picture: Picture, size: tuple[int, int], archives: Archives | None = None, **options: Any
+) -> bool:
     clock = Clock()
-    clock.now -= int(picture.earlier * SECOND)
-    app = AndonApp(scenario.JudgingSource(picture.updates()), scenario.RecordingCord(), clock=clock, **options)
-
-    async def before(pilot: Pilot[None]) -> None:
-        await settle(pilot)
-        await pilot.press(*picture.press)
-        await settle(pilot)
-        clock.now = scenario.NOW
-        await settle(pilot)
-
-    return compare(app, terminal_size=size, run_before=before)
+    app = opened(picture, clock, archives, **options)
+    return compare(app, terminal_size=size, run_before=partial(posed, picture, clock))
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+@pytest.mark.parametrize("picture", [each for each in PICTURES if not each.archived], ids=lambda picture: picture.name)
 def test_a_screen_looks_as_accepted(snap_compare: Compare, picture: Picture, size: str) -> None:
     assert drawn(snap_compare, picture, SIZES[size])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an archive in it."""
+    folder = tmp_path_factory.mktemp("home")
+    evidence.shelf_folder(folder)
+    return folder
+
+
+@pytest.mark.xdist_group("archive")
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("picture", [each for each in PICTURES if each.archived], ids=lambda picture: picture.name)
+def test_a_screen_of_an_archive_looks_as_accepted(
+    snap_compare: Compare, home: Path, monkeypatch: pytest.MonkeyPatch, picture: Picture, size: str
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    assert drawn(snap_compare, picture, SIZES[size], evidence.archives(home / "evidence"))
+
+
+@pytest.mark.xdist_group("archive")
+@pytest.mark.parametrize("name", ["archive-incident", "archive-desk"])
+def test_an_archive_without_colour(
+    snap_compare: Compare, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert drawn(snap_compare, BY_NAME[name], SIZES["80x24"], evidence.archives(home / "evidence"))
+
+
+@pytest.mark.xdist_group("archive")
+def test_an_archived_desk_on_a_terminal_that_is_too_small(
+    snap_compare: Compare, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    assert drawn(snap_compare, BY_NAME["archive-desk"], (60, 20), evidence.archives(home / "evidence"))
 
 
 @pytest.mark.parametrize("theme", ["light", "high-contrast"])

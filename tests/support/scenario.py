@@ -374,6 +374,20 @@ def partial() -> Story:
     return stopped(story)
 
 
+def incident() -> Story:
+    """What stopped partly, with the incident that the pull opened: sealed and noted."""
+    story, name = partial(), "INC-2026-0007"
+    story.at(-11, en.IncidentOpened(name, "broker-outage", "P0", "acks silent", PULL), actor="ana")
+    items = ("records", "journal", "positions", "orders", "account", "screen")
+    story.at(-8, ev.ArchiveSealed(name, 1, "pull", "a1" * 32, 14, "f0" * 32, items, 152_325, "SHA256:Vkda"))
+    return story.at(-4, en.IncidentNoted(name, "the broker sees our order, too"), actor="ana")
+
+
+def evidence_lost() -> Story:
+    """The same, with a disk that is full since."""
+    return incident().at(-2, ev.EvidenceFailed("INC-2026-0007", "exchanges", "no space left on device"))
+
+
 def unknown() -> Story:
     story = pulled()
     story.at(-11.9, ev.CordAnswered(PULL, "sim1", "cancel_all", "acked", items=4, status=207, took_ms=92))

@@ -79,6 +79,19 @@ def test_what_may_be_left_out_has_the_defaults(folder: Path) -> None:
     assert (read.cord.quiet_seconds, read.http, read.limits.daily_loss_pct) == (60, None, Decimal(3))
 
 
+def test_logs_lie_beside_the_desk_and_nothing_goes_unless_it_is_said(folder: Path) -> None:
+    text = (
+        "recorder: {megabytes: 64}\nlogs:\n  - {name: bot, path: logs/bot.log}\n  - {name: other, path: /var/o.log}\n"
+    )
+    read = load(desk(folder, DESK + text))
+    assert [(log.name, log.path) for log in read.logs] == [
+        ("bot", folder / "logs/bot.log"),
+        ("other", Path("/var/o.log")),
+    ]
+    assert (read.recorder.minutes, read.recorder.megabytes) == (60, 64)
+    assert (read.archive.keep_days, read.archive.megabytes) == (0, 0)
+
+
 def test_the_hash_is_that_of_the_file(folder: Path) -> None:
     first, second = load(desk(folder)), load(desk(folder, DESK + "# a comment\n"))
     assert first.hash != second.hash
@@ -167,6 +180,13 @@ def test_outside_simulation_a_connection_is_not_lost_by_one_slow_answer(folder: 
         ("{quiet_seconds: 5}", "5", 17, "'cord' is 5; a mapping (key: value) is expected"),
         ("daily_loss_pct: 2.5", "daily_loss_pct: 101", 16, "a number above 0 and up to 100 is expected"),
         ("{port: 0}", "{port: 70000}", 18, "a whole number from 0 to 65535 is expected"),
+        ("limits:", "recorder: {minutes: 5}\nlimits:", 16, "a whole number from 10 to 10080 is expected"),
+        ("limits:", "recorder: {hours: 1}\nlimits:", 16, "'recorder' has no key 'hours'"),
+        ("limits:", "archive: {keep_days: 0}\nlimits:", 16, "a whole number from 1 to 36500 is expected"),
+        ("limits:", "logs: [a.log]\nlimits:", 16, "a log is 'a.log'; a mapping (key: value) is expected"),
+        ("limits:", "logs:\n  - name: a\nlimits:", 17, "a log lacks 'path'; text is expected"),
+        ("limits:", "logs:\n  - {name: a b, path: x}\nlimits:", 17, "only a-z, 0-9 and _ are expected"),
+        ("limits:", "logs: [{name: a, path: a.log}, {name: a, path: b.log}]\nlimits:", 16, "a second log is named 'a'"),
         ("http: {port: 0}", "http: {port: 0}\n---\ndesk: b", 19, "a second document begins"),
         ("http: {port: 0}", "http: {port: 0", 19, "this is not YAML"),
         ("http: {port: 0}", "\thttp: {port: 0}", 18, "a tab stands here"),

@@ -135,7 +135,7 @@ def test_the_state_keeps_the_open_ones_and_the_last_closed() -> None:
         name = f"INC-2024-{number:04}"
         for entry in (en.IncidentOpened(name), en.IncidentClosed(name, "o")):
             state, seq = fold(state, Record(NOW + seq, "guard", "ana", entry, seq + 1)), seq + 1
-    assert list(state.logbook.incidents)[0] == "INC-2024-0003"
+    assert next(iter(state.logbook.incidents)) == "INC-2024-0003"
     for number in range(3):
         state = fold(state, Record(NOW, "other", "ana", en.IncidentOpened(f"INC-2024-9{number:03}"), number + 1))
     assert sum(each.open for each in state.logbook.incidents.values()) == 3

@@ -53,6 +53,8 @@ def test_a_known_secret_is_found_however_it_is_spelled(spelled: str) -> None:
         ("GET https://ana:hunter22@host/v2?x=1", "hunter22"),
         ("wss://host/stream?access_token=hunter22&v=1", "hunter22"),
         ("password=hunter22, user=ana", "hunter22"),
+        ('{"text": "first\\ntoken=hunter22"}', "hunter22"),
+        ('{"text": "first\\u000apassword: hunter22"}', "hunter22"),
         ("login --password hunter22 --host x", "hunter22"),
         ('{"secret_key": "hunter\\"22"}', "22"),
         ('{"body": "{\\"apiKey\\": \\"hunter\\\\\\"22\\"}"}', "22"),
@@ -136,6 +138,14 @@ def test_values_of_variables_that_look_secret_are_secrets() -> None:
         "DB_PASSWORD": "hunter23",
     }
     assert list(secrets_of(told)) == ["hunter22", "hunter23"]
+
+
+@pytest.mark.parametrize("piece", ["a.", "-a", "?", "\\", "://", "basic ", "token=", '"token":"', "bearer", "x"])
+def test_no_text_is_looked_through_again_and_again(piece: str) -> None:
+    """A megabyte that a regular expression may take hours for, if it is a careless one."""
+    text = "secret://@ " + piece * (1_000_000 // len(piece))
+    REDACTOR.text(text)
+    REDACTOR.url(text)
 
 
 names = st.sampled_from(["token", "api_key", "note", "password", "cookie", "x", "Authorization", "url"])

@@ -33,20 +33,20 @@ KINDS = {
 }
 
 
-def parity(comparison: Comparison, width: int) -> list[Line]:
-    """Said big: a band of three lines."""
-    said, looks, why = _parity(comparison)
+def parity(comparison: Comparison, width: int, *, live: bool) -> list[Line]:
+    """Said big: a band of three lines. On a `live` desk with what can be done about it."""
+    said, looks, why = _parity(comparison, "a brings the books to broker truth" if live else "")
     return big(said, why, looks, width)
 
 
-def _parity(comparison: Comparison) -> tuple[str, str, str]:
+def _parity(comparison: Comparison, way_out: str) -> tuple[str, str, str]:
     if comparison.unknown:
         return "UNKNOWN", "band-unknown", some(comparison.unknown, 2)
     settling = f"{comparison.in_flight} in flight, younger than 5 s" if comparison.in_flight else ""
     if comparison.differences:
         held = sum(row.kind.differs for venue in comparison.venues for row in venue.positions)
         orders = comparison.differences - held
-        where = [f"{held} in positions", f"{orders} in open orders", settling, "a brings the books to broker truth"]
+        where = [f"{held} in positions", f"{orders} in open orders", settling, way_out]
         return count(comparison.differences, "DIFFERENCE", "DIFFERENCES"), "band-bad", " · ".join(filter(None, where))
     if comparison.in_flight:
         return "SETTLING", "band-calm", settling
@@ -155,5 +155,5 @@ def _verdict(moment: Moment, kind: Break, since: int) -> Line:
     glyph, looks = _kind(kind)
     if kind is Break.EQUAL:
         return line((f" {glyph} ", "good"), ("equal", "dim"))
-    told = f" {age(moment.now - since)}" if since and kind.differs else ""
+    told = f" {age(moment.now - since)}" if since and kind.differs and moment.live else ""
     return line((f" {glyph} {kind.replace('_', ' ').lower()}{told}", looks))

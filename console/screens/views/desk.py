@@ -134,7 +134,7 @@ def timeline_title(moment: Moment, width: int) -> str:
         return " Timeline "
     began = f" {known.id} {known.severity} "
     ended = f"{age(moment.now - known.opened_at)} "
-    room = width - len(began) - len(ended) - 6
+    room = width - len(began) - len(ended) - len("── ")
     cls = known.cls if len(known.cls) <= room else f"{known.cls[: max(0, room - 1)]}…"
     return f"{began}{cls} {ended}" if known.cls else f"{began}{ended}"
 
@@ -149,6 +149,8 @@ def evidence_lines(moment: Moment, width: int, *, roomy: bool) -> list[Line]:
     if known.trouble:
         more = f" ({len(known.trouble)} such)" if len(known.trouble) > 1 else ""
         told += wrap(line(("▲ not kept: ", "bad")), f"{known.trouble[-1]}{more}", "bad", width)
+    if not moment.live:
+        return told
     if known.sealed is None:
         late = moment.now - known.opened_at > SEALED_WITHIN
         told.append(line(("▲ not sealed yet" if late else "… not sealed yet", "bad" if late else "key")))

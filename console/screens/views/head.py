@@ -152,7 +152,7 @@ def _rooms(rooms: Sequence[Action], console: Console, room: str, *, brief: bool,
     parts: list[Span] = [(" ", "")]
     for action in rooms:
         if action.room == room:
-            parts += [(f" {action.shown} {action.label} ", "band-calm"), (gap[1:], "")]
+            parts += [(f" {action.shown} {action.label} ", "band-calm"), (" ", "")]
         elif not action.refuses(console):
             parts += [(action.shown, "key"), (f" {action.label}{gap}", "")]
         else:

@@ -3,16 +3,14 @@
 import html
 import re
 
-from widgets.line import Line, line
-
 _TEXT = re.compile(r'<text\b[^>]*?\bx="([\d.]+)"[^>]*?\by="([\d.]+)"[^>]*>([^<]*)</text>')
 _PICTURE = re.compile(r"<svg\b")
 
 
-def lines(name: str, text: str) -> list[Line]:
-    """Long lines are left as they are: what does not fit is cut where it is drawn."""
+def lines(name: str, text: str) -> list[str]:
+    """Long lines are left as they are."""
     told = drawn_text(text) if name.endswith(".svg") else text.splitlines()
-    return [line(each.expandtabs(8)) for each in told] or [line(("an empty file", "dim"))]
+    return [each.expandtabs(8) for each in told] or ["the file is empty"]
 
 
 def drawn_text(svg: str) -> list[str]:
