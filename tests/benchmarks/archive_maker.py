@@ -208,7 +208,8 @@ class _Incident:
             records=self.slices.pos,
             version=__version__,
         )
-        parts = [*self.slices.parts(now), *captured(state, now, self.pictures)]
+        pictures = self.pictures if why == "pull" else {}  # a guard draws its screens when the cord is pulled
+        parts = [*self.slices.parts(now), *captured(state, now, pictures)]
         head = seal(self.archive / known.id, facts, parts, self.signer, clock=lambda: now)
         self._tell(self.desk.sealed(_sealed(head, why, tuple(part.item for part in parts))))
 
