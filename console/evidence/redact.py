@@ -54,6 +54,8 @@ _KEYED = re.compile(
 )
 _FLAG = re.compile(r"(?<![A-Za-z0-9_-])(--?)(?P<key>[A-Za-z][A-Za-z0-9_-]*) +(?!-)(?P<value>[^\s\"'\\,;\[]+)")
 _QUOTE = re.compile(r"(?<!\\)(\\*)([\"'])")
+_HALF_ESCAPE = r"(?:(?<!\\)\\+(?:u[0-9a-fA-F]{0,3})?)?"
+"""An escape of JSON that a secret seems to begin in goes along with it: half of one would not be JSON."""
 _ESCAPED = re.compile(r"[nrtbf]|u[0-9a-fA-F]{4}")
 _BARE = re.compile(r"[^\s,;&\"'\\{}\[\]()<>]+")
 _TO_END = re.compile(r"[^\r\n\"'\\]+")
@@ -90,7 +92,7 @@ class Redactor:
         """`text` without the known secrets."""
         for form in self._known:
             if form in text:
-                text = text.replace(form, MARK)
+                text = re.sub(_HALF_ESCAPE + re.escape(form), MARK, text)
         return text
 
     def text(self, text: str) -> str:
