@@ -96,6 +96,7 @@ DERIVED: dict[str, Columns] = {
 
 CAPTURED: dict[str, Columns] = {
     "positions": {
+        "phase": "text",
         "side": "text",
         "venue": "text",
         "strategy": "text",
@@ -105,7 +106,7 @@ CAPTURED: dict[str, Columns] = {
         "mark": "number",
         "as_of": "time",
     },
-    "orders": {**_ORDER, "as_of": "time"},
+    "orders": {"phase": "text", **_ORDER, "as_of": "time"},
     "account": {
         "venue": "text",
         "equity": "number",
@@ -128,7 +129,8 @@ CAPTURED: dict[str, Columns] = {
     "limits": {"name": "text", "value": "number", "committed": "number"},
     "models": {"strategy": "text", "pin": "text", "live": "text", "equal": "truth"},
 }
-"""`side` of a position is broker (with `venue`) or book (with `strategy` and its venue). `committed` is what the desk's
-git repository holds at HEAD, null where it is not known; `why` says why not."""
+"""`phase` is before for what the guard knew when it began to read (at a pull: what the cancels found), read for what it
+was told then. `side` of a position is broker (with `venue`) or book (with `strategy` and its venue). `committed` is
+what the desk's git repository holds at HEAD, null where it is not known; `why` says why not."""
 
 TABLES: dict[str, Columns] = {**SLICES, **DERIVED, **CAPTURED}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from adapters.base import Account, Clock, Ok, Read, StrategyHost, Unknown, Venue
 from console.desk.events import BookRead, Order, Position, Quote, QuotesRead, StrategySampled
+from console.desk.state import DeskState
 from console.guard.aside import beside
 from console.guard.committed import ConfigFile, config_files
 from console.guard.fresh import why
@@ -40,9 +41,10 @@ class StrategyRead(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """The desk as it was read from `at` on (UTC ns)."""
+    """The desk as it was known at `at` (UTC ns), and as it was read from then on."""
 
     at: int
+    before: DeskState
     venues: dict[str, VenueRead]
     strategies: dict[str, StrategyRead]
     config: Read[tuple[ConfigFile, ...]]
@@ -67,7 +69,7 @@ class Capture:
 
     async def take(self) -> Taken:
         """Never raises, and takes little more than `SECONDS`."""
-        at = self._hub.clock()
+        at, before = self._hub.clock(), self._hub.state
         venues, strategies, config = await asyncio.gather(
             asyncio.gather(*(self._venue(name, venue) for name, venue in self._venues.items())),
             asyncio.gather(*(self._strategy(host) for host in self._hosts.values())),
@@ -75,6 +77,7 @@ class Capture:
         )
         return Taken(
             at,
+            before,
             dict(zip(self._venues, venues, strict=True)),
             dict(zip(self._hosts, strategies, strict=True)),
             config,

@@ -98,15 +98,20 @@ def _positions(taken: Taken, configs: Mapping[str, StrategyConfig]) -> list[Row]
     held, believed = _known(taken.venues, "positions"), _known(taken.strategies, "book")
     if held is None and believed is None:
         return None
-    rows = [
-        {"side": "broker", "venue": name, **_position(each), "as_of": read.as_of}
-        for name, read in held or ()
-        for each in read.data
+    at_venues = {name: {"side": "broker", "venue": name} for name in taken.venues}
+    of_own = {name: {"side": "book", "venue": configs[name].venue, "strategy": name} for name in taken.strategies}
+    known = [(at_venues[name], _BEFORE, row.positions_as_of, row.positions) for name, row in _venues_before(taken)]
+    known += [
+        (of_own[name], _BEFORE, row.book.as_of, row.book.positions)
+        for name, row in taken.before.strategies.items()
+        if row.book is not None and name in of_own
     ]
-    return rows + [
-        {"side": "book", "venue": configs[name].venue, "strategy": name, **_position(each), "as_of": read.as_of}
-        for name, read in believed or ()
-        for each in read.data.positions
+    known += [(at_venues[name], _READ, read.as_of, read.data) for name, read in held or ()]
+    known += [(of_own[name], _READ, read.as_of, read.data.positions) for name, read in believed or ()]
+    return [
+        {"phase": phase, **whose, **_position(each), "as_of": as_of}
+        for whose, phase, as_of, positions in known
+        for each in positions
     ]
 
 
@@ -116,12 +121,24 @@ def _position(position: Position) -> Row:
 
 def _orders(taken: Taken) -> list[Row] | None:
     heard = _known(taken.venues, "orders")
-    return heard if heard is None else [_order(name, each, read.as_of) for name, read in heard for each in read.data]
+    if heard is None:
+        return None
+    known = [(name, _BEFORE, row.orders_as_of, row.orders) for name, row in _venues_before(taken)]
+    known += [(name, _READ, read.as_of, read.data) for name, read in heard]
+    return [_order(name, each, phase, as_of) for name, phase, as_of, orders in known for each in orders]
 
 
-def _order(venue: str, order: Order, as_of: int) -> Row:
+_BEFORE, _READ = "before", "read"
+
+
+def _venues_before(taken: Taken) -> list[tuple[str, VenueState]]:
+    return [(name, row) for name, row in taken.before.venues.items() if name in taken.venues]
+
+
+def _order(venue: str, order: Order, phase: str, as_of: int) -> Row:
     words = ("id", "client_order_id", "symbol", "side", "type", "status", "created")
     return {
+        "phase": phase,
         "venue": venue,
         **{name: getattr(order, name) for name in (*words, "time_in_force", "protective", "order_class")},
         **_numbers(order, "qty", "filled_qty", "limit_price", "stop_price"),

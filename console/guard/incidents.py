@@ -20,7 +20,7 @@ from console.desk.state import DeskState, PullState
 from console.desk.tree import KillSwitch
 from console.guard.aside import beside
 from console.guard.at_pull import AtPull
-from console.guard.exhibition import Exhibition, Shown
+from console.guard.exhibition import Exhibition, Pictures, Shown
 from console.guard.frames import File
 from console.guard.hub import Hub
 from console.guard.logbook import LogKeeper
@@ -73,6 +73,7 @@ class Incidents:
         self._archived: frozenset[str] = frozenset()
         self._fired: dict[str, str] = {}
         self._proven: set[tuple[str, ...]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         keeper.judges.append(self._judge)
         hub.early.append(self._early)
@@ -214,10 +215,22 @@ class Incidents:
     async def _capture_and_seal(
         self, incident: str, why: str, actor: str = "guard", screen: tuple[File, ...] = ()
     ) -> str:
-        row = self._known[incident]
-        taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
-        shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
-        return await self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        async with self._turns.setdefault(incident, asyncio.Lock()):  # proof may come while a pull's picture is drawn
+            row = self._known[incident]
+            taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
+            shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
+            sealed = self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        if shown.later is not None:
+            self._spawn(self._seal_later(incident, shown.later))
+        return await sealed
+
+    async def _seal_later(self, incident: str, drawing: "asyncio.Future[Pictures]") -> None:
+        files, undrawn = await drawing
+        if files:
+            await self._seals.ask(self._known[incident], "attached", "guard", Shown(files=files))
+        for sentence in undrawn:
+            what, _, why = sentence.partition(": ")
+            self._hub.journal(ev.EvidenceFailed(incident, what, why))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """A RuntimeError says that another hand was first, or that a seal failed, which is asked for again."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import pyarrow as pa
 
 from console.desk.events import EvidenceFailed, TelemetryKept, encode
 from console.evidence import retention
@@ -252,6 +253,7 @@ def serve(source: Pipe, state: Path, say: Callable[[AnySaid], None]) -> None:
     first = read_frame(source)
     if first is None:
         return
+    pa.set_cpu_count(1)  # the other cores are the guard's and the cord's
     setup = command_of(first[1]) if first[0] is Kind.COMMAND else None
     if not isinstance(setup, Setup):
         raise frames.Broken("the first frame is no setup")

@@ -1,4 +1,4 @@
-"""An archive on a laptop: copied into an empty folder, opened in a real terminal with an empty home and no desk."""
+"""Archives in a real terminal: a copy on a laptop with an empty home and no desk, and a live desk's own."""
 
 import contextlib
 import shutil
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from console.desk import entries as en
+from console.desk import events as ev
 from tests.support.archives import make_archive
 from tests.support.broker import ROOT
+from tests.support.desk import DeskProcesses
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(240)
@@ -100,3 +103,39 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with console(tmp_path, str(tmp_path / "gone")) as terminal:
         assert terminal.wait_exit() == 2
         assert "there is nothing" in terminal.text.replace("\n", "")
+
+
+def test_an_incident_is_opened_noted_captured_and_found_in_the_archive_by_keys(tmp_path: Path) -> None:
+    with DeskProcesses(tmp_path, traded=False, http=False) as desk:
+        argv = [sys.executable, "-P", "-m", "console", "--desk", str(desk.file)]
+        with Terminal(argv, {"XDG_STATE_HOME": str(tmp_path)}, 80, 24, ROOT) as terminal:
+            terminal.wait_for("OPEN 100")
+            terminal.send("i")
+            terminal.wait_for("what is going on")
+            terminal.send("acks silent\r")
+            number = desk.wait_journaled(en.IncidentOpened).incident
+            terminal.wait_for(f"{number} P0")
+            desk.wait_journaled(ev.ArchiveSealed)
+            terminal.send("m")
+            terminal.wait_for("what was seen, done or said")
+            terminal.send("the broker was called\r")
+            assert desk.wait_journaled(en.IncidentNoted).text == "the broker was called"
+            terminal.send("e")
+            desk.wait_journaled(ev.ArchiveSealed, lambda sealed: sealed.seal == 2 and sealed.why == "snapshot")
+            terminal.send("7")
+            terminal.wait_for("unchecked")
+            terminal.send("\r")
+            terminal.wait_for("UNCHECKED")
+            terminal.send("v")
+            terminal.wait_for("VERIFIED")
+            terminal.send("d")
+            shown = terminal.wait_for("NOW")
+            assert f"ARCHIVE  {number}" in shown
+            terminal.send("K")
+            terminal.wait_for("not the archive")
+            terminal.send("\x1b")
+            terminal.wait_gone("not the archive")
+            terminal.send("1")
+            terminal.wait_gone("ARCHIVE")
+            terminal.send("q")
+            assert terminal.wait_exit() == 0

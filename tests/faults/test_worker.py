@@ -279,7 +279,7 @@ def test_killed_at_any_moment_every_segment_is_whole_and_was_told(tmp_path: Path
         assert not [said for said in worker.heard(Lost) if "not be read" in said.why]
 
 
-@pytest.mark.parametrize("seconds", [60, pytest.param(6000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("seconds", [40, pytest.param(4000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
 def test_limits_hold_under_a_flood_of_messages(tmp_path: Path, seconds: int) -> None:
     """So many seconds of 5,000 messages each, as fast as they are taken: that has to be faster than they come."""
     line = encode(ev.Record(DAY_BEGAN, "guard", "guard", ev.Heartbeat("sim1", 1, "noise")))
@@ -294,8 +294,8 @@ def test_limits_hold_under_a_flood_of_messages(tmp_path: Path, seconds: int) -> 
                 worker.records(*[line.replace(b"noise", noise[at : at + 200]) for at in range(0, 100_000, 200)])
             wait_until(lambda due=5000 * (second + 1): taken(worker) >= due, "the records are taken")
             if second == seconds // 2:
-                memory = worker.rss
-        assert worker.rss < memory * 1.1 + (4 << 20)
+                memory = worker.memory
+        assert worker.memory < memory * 1.1 + (8 << 20)
         worker.end()
         assert not worker.heard(Lost)
         kept = [said.segment for said in worker.heard(Kept)]

@@ -74,10 +74,11 @@ class WorkerProcess:
         return self.process.pid
 
     @property
-    def rss(self) -> int:
-        """Bytes of memory that it has right now."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGESIZE")
+    def memory(self) -> int:
+        """Bytes of memory that it had at most, so far."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        told = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(told.split()[1]) << 10
 
     def send(self, data: bytes) -> None:
         """Raises BrokenPipeError where it is gone."""
