@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from console.desk.hidden import LEAST, MARK, secret_name, spelled
+from console.desk.hidden import LEAST, MARK, blot, secret_name, spelled
 
 LONGEST_KEY = 200
 """Lines of a private key, at most: a block that is never closed must not swallow the rest."""
@@ -54,8 +54,6 @@ _KEYED = re.compile(
 )
 _FLAG = re.compile(r"(?<![A-Za-z0-9_-])(--?)(?P<key>[A-Za-z][A-Za-z0-9_-]*) +(?!-)(?P<value>[^\s\"'\\,;\[]+)")
 _QUOTE = re.compile(r"(?<!\\)(\\*)([\"'])")
-_HALF_ESCAPE = r"(?:(?<!\\)\\+(?:u[0-9a-fA-F]{0,3})?)?"
-"""An escape of JSON that a secret seems to begin in goes along with it: half of one would not be JSON."""
 _ESCAPED = re.compile(r"[nrtbf]|u[0-9a-fA-F]{4}")
 _BARE = re.compile(r"[^\s,;&\"'\\{}\[\]()<>]+")
 _TO_END = re.compile(r"[^\r\n\"'\\]+")
@@ -90,10 +88,7 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """`text` without the known secrets."""
-        for form in self._known:
-            if form in text:
-                text = re.sub(_HALF_ESCAPE + re.escape(form), MARK, text)
-        return text
+        return blot(text, self._known)
 
     def text(self, text: str) -> str:
         """`text` without known secrets, private keys, credentials of HTTP and of URLs, and values behind names that

@@ -180,3 +180,16 @@ def test_no_known_secret_survives_any_nesting(secret: str, around: str, nested: 
     for _ in range(nested):
         told = json.loads(told)["body"]
     assert secret not in told or secret in MARK + around + MARK or secret in around + MARK + around
+
+
+@pytest.mark.parametrize("before", ["Ð", "\n", "\\", '"', "é\t", "\\\\", "\x00"])
+@pytest.mark.parametrize("secret", ["00000000", "nnnnnnnn", "u00e9000", "\\\\secret", '"quoted"', "d0000000"])
+@pytest.mark.parametrize("nested", range(3))
+def test_a_secret_behind_an_escape_leaves_json_as_it_was(before: str, secret: str, nested: int) -> None:
+    text = json.dumps(before + secret + before)
+    for _ in range(nested):
+        text = json.dumps({"body": text})
+    told = Redactor([secret]).text(text)
+    for _ in range(nested):
+        told = json.loads(told)["body"]
+    assert secret not in json.loads(told)
