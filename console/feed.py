@@ -10,6 +10,7 @@ from console.desk.source import Attached, Detached, Source, Update
 from console.desk.state import DeskState, fold
 from console.desk.words import SECOND
 
+AGAIN_SECONDS = 1.0
 COMPARED_AT_ONCE = 1000
 """Rows, of both sides, whose comparison takes the event loop no time to speak of."""
 
@@ -30,12 +31,17 @@ class Feed:
         self._looked: tuple[DeskState, str, int] | None = None
 
     async def follow(self) -> None:
-        """Take updates for as long as the source has any. Its failure must not end a console whose K still works."""
-        try:
-            async for update in self._source.updates():
-                self.take(update)
-        except Exception as error:
-            self._cut = f"the console’s own client failed: {error!r}"
+        """Take updates for as long as the source has any. Its failure must not end a console whose K still works, nor
+        leave it blind to a guard that is there: it is said, and the source is asked anew."""
+        while True:
+            try:
+                async for update in self._source.updates():
+                    self.take(update)
+            except Exception as error:
+                self._cut = f"the console’s own client failed: {error!r}"
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
 
     def take(self, update: Update) -> None:
         """A beat proves a guard. A state alone does not: without a guard it was read from the journal's files."""

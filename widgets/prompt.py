@@ -63,7 +63,7 @@ class Prompt(Horizontal):
             self._before = self.screen.focused
         self.query_one(Label).update(label or self._label)
         self.add_class("-asking")
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))  # now: what is typed right behind the key belongs here
 
     def action_leave(self) -> None:
         self._close(clear=True)

@@ -174,6 +174,10 @@ class Shelf(Protocol):
         """What a query can read: the tables' names, and their columns."""
         ...
 
+    def close(self) -> None:
+        """Nobody reads any more: what was unpacked is removed."""
+        ...
+
 
 class Archives(Protocol):
     """Where a console finds archives."""

@@ -85,14 +85,16 @@ class FolderShelf:
 
     def cancel(self) -> None:
         """See `Shelf`."""
-        self.sandbox.cancel()
+        if "sandbox" in self.__dict__:
+            self.sandbox.cancel()
 
     def tables(self) -> Mapping[str, tuple[Column, ...]]:
         """See `Shelf`."""
         return self.sandbox.tables()
 
     def close(self) -> None:
-        """Remove what was unpacked."""
+        """Remove what was unpacked, and let go of what queries ran in."""
+        self.__dict__.pop("sandbox", None)  # DuckDB complains on the terminal of whatever outlives the interpreter
         self._aside.close()
 
     def __enter__(self) -> Self:

@@ -215,7 +215,8 @@ class GuardClient:
                     self._know(state)
                     yield Attached(state)
                 elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
-                    waiting.set_result(told.answer)
+                    if not waiting.done():
+                        waiting.set_result(told.answer)
         except TimeoutError:
             why = f"the guard is silent for {SILENCE_SECONDS:.0f} s: frozen"
         except _GoneError as error:
@@ -223,7 +224,8 @@ class GuardClient:
         finally:
             self._writer = None
             for waiting in self._waiting.values():
-                waiting.set_exception(RuntimeError(f"the guard went away: {_UNSURE}"))
+                if not waiting.done():  # whoever asked may have given up in this very moment
+                    waiting.set_exception(RuntimeError(f"the guard went away: {_UNSURE}"))
             self._waiting.clear()
             writer.close()
         yield Detached(why)

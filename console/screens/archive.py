@@ -144,6 +144,8 @@ class ArchiveScreen(ArchiveRoom):
 
     def on_unmount(self) -> None:
         self.stop()
+        if self._shelf is not None:
+            self._shelf.close()
 
     @work(group="verify", exclusive=True)
     async def verify(self, summaries: list[Summary]) -> None:

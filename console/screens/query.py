@@ -126,7 +126,7 @@ class QueryScreen(TableRoom):
         return {**super().offers(), "query": ""}
 
     def do_query(self) -> None:
-        self.query_one("#statement").focus()
+        self.set_focus(self.query_one("#statement"))  # now: what is typed right behind the key belongs here
 
     def do_leave(self) -> None:
         """A query that runs is ended; from the table back to the line; from the line away."""
