@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PermissionError as error:
         print(f"andon: {error.filename}: {error.strerror}; {NOT_YOURS}", file=sys.stderr)
         return WRONG
+    except MemoryError:
+        print("andon: there is not enough memory for that, so nothing was proven", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has enough; leave nothing that Python could flush into it

@@ -10,6 +10,7 @@ from console.config import ConfigError, Glance, find, glance
 from console.desk import incidents as inc
 from console.desk.archive import Unreadable
 from console.evidence.export import SUFFIX, unpacked
+from console.evidence.index import INDEX, misled
 from console.evidence.journal import Tail
 from console.evidence.manifest import MANIFEST, ManifestError, parse, read_bytes
 from console.evidence.signing import SigningError, Trusted
@@ -67,15 +68,18 @@ def _asked(path: str, desk: str | None, told: Trusted | None) -> _Asked:
     where = Path(path).expanduser()
     if archive is not None and (not path or (inc.NUMBER.fullmatch(path) and (archive / path).is_dir())):
         where = archive / path
-    own = archive is not None and where.resolve().is_relative_to(archive.resolve())
+    own = archive is not None and _lies_in(where, archive)
     asked = _Asked(_incidents(where), own, told)
+    if where not in asked.paths:
+        says = "says what its evidence does not; andon archive reindex makes it anew"
+        asked.notes += [f"{name}: {where / INDEX} {says}" for name in misled(where)]
     if seen is None:
         return asked
     asked.desks = Trusted.of(seen.path.parent, seen.state)
     tail = Tail(seen.state / "journal")
     asked.known = known_seals(tail.poll())
     if own:
-        asked.notes = tail.missing
+        asked.notes += tail.missing
     if own and where == archive:
         here = {each.name for each in asked.paths}
         asked.gone = [
@@ -84,6 +88,13 @@ def _asked(path: str, desk: str | None, told: Trusted | None) -> _Asked:
             if name not in here
         ]
     return asked
+
+
+def _lies_in(where: Path, archive: Path) -> bool:
+    """By the name it has there: a link in a desk's archive is held against the desk, wherever it leads."""
+    return (where.parent.resolve() / where.name).is_relative_to(
+        archive.resolve()
+    ) or where.resolve() == archive.resolve()
 
 
 def _desk(desk: str | None, *, needed: bool) -> Glance | None:

@@ -17,6 +17,7 @@ _SECRET_WORD = re.compile(
 )
 _KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "session", "account", "client"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_UNFINISHED = re.compile(r"\\u([0-9a-fA-F]{0,3})\Z")
 _OPEN = frozenset({("page", "token"), ("next", "page", "token")})
 """Names that only look secret, and without which a list's page can not be told from the next."""
 
@@ -39,11 +40,33 @@ def spelled(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def blot(text: str, forms: Iterable[str]) -> str:
-    """`text` without the secrets that are `spelled` so."""
+    """`text` without the secrets that are `spelled` so. JSON stays JSON: of an escape that happens to end in the first
+    letters of a secret, these are left."""
     for form in forms:
         if form in text:
-            text = text.replace(form, MARK)
+            text = re.sub(re.escape(form), _blotted, text)
     return text
+
+
+def _blotted(found: re.Match[str]) -> str:
+    return found[0][: _of_escape(found.string, found.start(), found[0])] + MARK
+
+
+def _of_escape(text: str, at: int, form: str) -> int:
+    """How many characters from `at` on, where `form` stands, belong to an escape that began before."""
+    begun = at
+    while begun and text[begun - 1] == "\\":
+        begun -= 1
+    if slashes := at - begun:
+        if form[0] == "\\":
+            return slashes % 2
+        return 1 + len(_hex(form[1:5])) if form[0] == "u" else 1
+    unfinished = _UNFINISHED.search(text, max(0, at - 5), at)
+    return len(_hex(form[: 4 - len(unfinished[1])])) if unfinished else 0
+
+
+def _hex(text: str) -> str:
+    return text[: len(text) - len(text.lstrip("0123456789abcdefABCDEF"))]
 
 
 def blot_headers(headers: Mapping[str, str], forms: Iterable[str]) -> dict[str, str]:
@@ -63,12 +86,12 @@ def blot_query(path: str, forms: Iterable[str]) -> str:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """How a secret may be written: as it is, escaped for JSON once and twice, for a URL, in hex and in base64."""
-    yield secret
-    for ascii_only in (True, False):
-        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
-        yield once
-        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    """How a secret may be written: as it is, escaped for JSON up to three times, for a URL, in hex and in base64."""
+    nested = {secret}
+    for _ in range(3):
+        yield from nested
+        nested = {json.dumps(each, ensure_ascii=ascii_only)[1:-1] for each in nested for ascii_only in (True, False)}
+    yield from nested
     data = secret.encode()
     for written in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield written

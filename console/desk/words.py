@@ -71,7 +71,7 @@ def size(amount: int) -> str:
     """`812 B`, `1.4 MB`: bytes in powers of a thousand."""
     if amount < 1000:
         return f"{amount} B"
-    value, units = float(amount), iter("kMGTP")
+    value, units = float(amount), iter("kMGTPE")
     unit = ""
     while value >= 999.5:
         value, unit = value / 1000, next(units)

@@ -38,6 +38,8 @@ def plain(values: pa.Array) -> list[object]:
 
 def _texts(values: pa.Array) -> pa.Array:
     kind = values.type
+    if isinstance(values, pa.ExtensionArray):  # DuckDB's own types
+        return _texts(values.storage)
     if pa.types.is_string(kind):
         return values
     if pa.types.is_timestamp(kind):

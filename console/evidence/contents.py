@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from console import __version__
 from console.desk import chain
 from console.desk.archive import Unreadable
 from console.evidence.columns import schema
 from console.evidence.items import JOURNAL
-from console.evidence.manifest import HeadLine, ItemLine, JournalHead, Manifest
-from console.evidence.reading import RECORDS, SealedFile, state_of
+from console.evidence.manifest import HeadLine, ItemLine, JournalHead, Manifest, open_file
+from console.evidence.reading import MOST_ROWS, RECORDS, SealedFile, parquet_of, state_of
 from console.evidence.seal import columns
 
 _LARGEST_GROUP = 256 << 20
+_TELLS = 100  # of one table's lines that are wrong
 _JOURNAL_COLUMNS = columns(schema(JOURNAL))
 
 
@@ -30,12 +30,14 @@ class NotJudged(Exception):
 def damage(folder: Path, line: ItemLine) -> str:
     """Where a Parquet file is damaged that is not the one that was sealed: words to go with that."""
     try:
-        file = pq.ParquetFile(folder / line.file, page_checksum_verification=True)
-    except (OSError, ValueError, pa.ArrowException):
+        with open_file(folder / line.file) as opened:
+            file = parquet_of(opened)
+    except (OSError, ValueError, Unreadable, pa.ArrowException):
         return "its footer can not be read"
     with file:
         for group in range(file.metadata.num_row_groups):
-            if file.metadata.row_group(group).total_byte_size > _LARGEST_GROUP:
+            claimed = file.metadata.row_group(group)
+            if claimed.total_byte_size > _LARGEST_GROUP or claimed.num_rows > MOST_ROWS:
                 return "it is too large to look closer"
             for column in file.schema_arrow.names:
                 try:
@@ -92,13 +94,13 @@ class JournalCheck:
             data = row.pop("data").encode()
             digest = blotted.get(writer, {}).get(str(seq)) or chain.seal_raw(**row, data=data, prev=before.hash)[1]
             here[writer] = JournalHead(seq, digest)
-        return here, wrong
+        return here, wrong[:_TELLS]
 
 
 def _rows(file: SealedFile) -> Iterator[dict[str, Any]]:
     try:
         for group in range(len(file.sizes)):
-            columns = {name: file.column(group, name) for name in JOURNAL}
+            columns = dict(zip(JOURNAL, file.columns(group, list(JOURNAL)), strict=True))
             columns["ts"] = columns["ts"].cast(pa.int64())
             for values in zip(*(column.to_pylist() for column in columns.values()), strict=True):
                 yield dict(zip(columns, values, strict=True))
@@ -115,7 +117,7 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
     heads = tuple(each for each in manifest.heads if each.seal <= head.seal)
     items = tuple(item for item in manifest.items if item.seal <= head.seal)
     try:
-        _fold(folder, Manifest((), items, heads))
+        state_of(folder, Manifest((), items, heads))
     except Unreadable as error:
         gaps = {each.seal for each in heads} - {item.seal for item in items if item.item == RECORDS}
         if gaps:
@@ -124,12 +126,3 @@ def check_state(folder: Path, manifest: Manifest, head: HeadLine) -> None:
             why = f"seal {head.seal} was made by version {head.version}; by this one ({__version__}) {error}"
             raise NotJudged(why) from None
         raise
-
-
-def _fold(folder: Path, upto: Manifest) -> None:
-    try:
-        state_of(folder, upto)
-    except Unreadable:
-        raise
-    except Exception as error:  # records that no desk ever told: the fold promises nothing for them
-        raise Unreadable(f"{folder}: its records can not be folded: {error!r}") from error

@@ -8,89 +8,114 @@ evidence. Imports PyArrow.
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from console.desk.archive import Summary, Unreadable
-from console.evidence.manifest import Manifest, read_bytes, read_manifest
-from console.evidence.summaries import deep_summary_of, incident_folders
+from console.evidence.manifest import Manifest, open_file, read_bytes, read_manifest
+from console.evidence.reading import MOST_ROWS, parquet_of
+from console.evidence.summaries import deep_summary_of, glance_at, incident_folders
 
 INDEX = "index.parquet"
 _TIME = pa.timestamp("ns", "UTC")
 
 
 class Known(NamedTuple):
-    """A row of the index: what the manifest was known by when it was made, and the summary."""
+    """A row of the index: what the manifest was known by when it was made, and what a search looks at, which takes long
+    to read from the evidence. The rest is told by the manifest."""
 
     digest: str
-    summary: Summary
+    symbols: tuple[str, ...]
+    text: str
 
 
 def digest_of(folder: Path) -> str:
     """What an incident's manifest is known by: the SHA-256 of its bytes. Raises Unreadable."""
-    return hashlib.sha256(read_bytes(folder)).hexdigest()
+    return _digest(read_bytes(folder))
+
+
+def _digest(manifest: bytes) -> str:
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def read_index(archive: Path) -> dict[str, Known]:
     """By folder name what the index knows; nothing where there is none that can be read."""
     try:
-        table = pq.ParquetFile(archive / INDEX, page_checksum_verification=True).read()
-        if table.schema != _FORM:
+        with open_file(archive / INDEX) as opened:
+            file = parquet_of(opened)
+        if file.schema_arrow != _FORM or file.metadata.num_rows > MOST_ROWS:
             return {}  # of another version: it is made anew
-        rows = table.cast(_NUMBERS).to_pylist()
-    except (OSError, ValueError, pa.ArrowException):
+        rows = file.read(columns=_KNOWN).to_pylist()
+        return {
+            row["folder"]: Known(row["manifest"], tuple(map(str, row["symbols"])), str(row["text"])) for row in rows
+        }
+    except (OSError, ValueError, TypeError, Unreadable, pa.ArrowException):
         return {}
-    return {row.pop("folder"): Known(row.pop("manifest"), _summary(archive, row)) for row in rows}
 
 
 def known_summary(folder: Path, index: Mapping[str, Known]) -> Summary | None:
-    """What a fresh row of the index says. Raises Unreadable where the folder has no manifest."""
+    """What the manifest and a row of the index say, if that was made of this very manifest. Raises Unreadable where the
+    folder has none."""
     known = index.get(folder.name)
-    return known.summary if known is not None and known.digest == digest_of(folder) else None
+    manifest = read_bytes(folder)
+    if known is None or known.digest != _digest(manifest):
+        return None
+    told = glance_at(folder, manifest)
+    return told and msgspec.structs.replace(told, symbols=known.symbols, text=known.text)
+
+
+def misled(archive: Path) -> list[str]:
+    """The incidents whose rows of the index are up to date, and do not say what the evidence says."""
+    index = read_index(archive)
+    found = []
+    for folder in incident_folders(archive):
+        with contextlib.suppress(Unreadable):
+            told = known_summary(folder, index)
+            if told is not None and told != deep_summary_of(folder):
+                found.append(folder.name)
+    return found
 
 
 def refresh(archive: Path) -> int:
     """Bring `index.parquet` up to date: only what was sealed since is read. Returns how many incidents it has. Raises
     Unreadable, and OSError where the disk refuses."""
-    return _write(archive, read_index(archive))
+    return len(_write(archive, read_index(archive)))
 
 
 def reindex(archive: Path, database: Path | None = None) -> int:
     """Make `index.parquet`, and a DuckDB file where one is named, anew from the folders alone. Raises as `refresh`."""
-    count = _write(archive, {})
+    rows = _write(archive, {})
     if database is not None:
-        _write_database(archive, database)
-    return count
+        _write_database(archive, database, rows)
+    return len(rows)
 
 
-def _write(archive: Path, index: Mapping[str, Known]) -> int:
-    """An incident that can not be read stays out, and is looked at anew each time."""
+def _write(archive: Path, index: Mapping[str, Known]) -> list[dict[str, object]]:
+    """Returns its rows. An incident that can not be read stays out, and is looked at anew each time."""
     rows = []
     for folder in incident_folders(archive):
         try:
             digest = digest_of(folder)
+            summary = known_summary(folder, index) or deep_summary_of(folder)
         except Unreadable:
             continue
-        known = index.get(folder.name)
-        summary = known.summary if known is not None and known.digest == digest else deep_summary_of(folder)
         if not summary.trouble:
             rows.append({"folder": folder.name, "manifest": digest, **row_of(summary)})
     if archive.is_dir():
         table = pa.Table.from_pylist(rows, schema=_FORM)
         with _aside(archive / INDEX) as new:
             pq.write_table(table, new, compression="zstd", write_page_checksum=True)
-    return len(rows)
+    return rows
 
 
-def _write_database(archive: Path, database: Path) -> None:
+def _write_database(archive: Path, database: Path, summaries: Sequence[dict[str, object]]) -> None:
     import duckdb
 
-    summaries = [row_of(known.summary) for known in read_index(archive).values()]
     items: list[dict[str, object]] = []
     for folder in incident_folders(archive):
         with contextlib.suppress(Unreadable):
@@ -159,7 +184,7 @@ ITEMS = pa.schema(
     ]
 )
 _FORM = pa.schema([("folder", pa.string()), ("manifest", pa.string()), *INCIDENTS])
-_NUMBERS = pa.schema([field.with_type(pa.int64()) if field.type == _TIME else field for field in _FORM])
+_KNOWN = ["folder", "manifest", "symbols", "text"]
 
 
 def row_of(summary: Summary) -> dict[str, object]:
@@ -177,9 +202,3 @@ def item_rows(manifest: Manifest) -> list[dict[str, object]]:
         {"incident": manifest.last.incident, "captured_by": line.by, **{name: getattr(line, name) for name in names}}
         for line in manifest.items
     ]
-
-
-def _summary(archive: Path, row: dict[str, Any]) -> Summary:
-    named = {"archive": str(archive), "id": row.pop("incident"), "cls": row.pop("class")}
-    symbols, closed = tuple(row.pop("symbols")), row.pop("closed_at")
-    return Summary(**named, **row, symbols=symbols, closed_at=closed or 0)

@@ -248,7 +248,7 @@ class _Reader:
 
     def take(self, number: int, raw: bytes) -> None:
         try:
-            line = _checked(raw)
+            line = line_of(raw)
             why = "" if self._torn else self._out_of_place(line)
             self._torn = False
         except ValueError as error:
@@ -289,7 +289,7 @@ class _Reader:
         return ""
 
 
-def _checked(raw: bytes) -> Line:
+def line_of(raw: bytes) -> Line:
     """A line that is right in itself. Raises ValueError with a sentence."""
     found = raw.rfind(b',"hash":"', max(0, len(raw) - _LONGEST_TAIL))
     tail = _TAIL.fullmatch(raw, found) if found >= 0 else None
@@ -313,7 +313,7 @@ def _checked(raw: bytes) -> Line:
 def _line(raw: bytes) -> Line:
     """Raises ValueError with a sentence."""
     try:
-        told = json.loads(raw.decode(), object_pairs_hook=_once)
+        told = _objects.decode(raw.decode())
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -332,3 +332,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(told) != len(pairs):
         raise ValueError("a key stands there twice")
     return told
+
+
+_objects = json.JSONDecoder(object_pairs_hook=_once)

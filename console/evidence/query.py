@@ -34,7 +34,10 @@ _ALONE: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
     "errors_as_json": "true",
 }
-_EXPLAIN = re.compile(r"\s*explain(?:\s+analyze|\s*\([^)]*\))?\s+(.*)", re.DOTALL | re.IGNORECASE)
+_SKIPPED = r"(?:\s|--[^\r\n]*\n|/\*(?:(?!/\*|\*/).)*\*/)*"  # of comments those that can be read in one way only
+_EXPLAIN = re.compile(_SKIPPED + r"explain(?:\s+analyze|\s*\([\w\s,]*\))?\s+(.*)", re.DOTALL | re.IGNORECASE)
+MOST_BYTES = 512 << 20
+"""What an answer may weigh in memory."""
 _COMPOSED = "query"
 """`query('…')` and `query_table('…')` can name a table in pieces: then any may be meant."""
 
@@ -93,7 +96,10 @@ class Sandbox:
         self._go_on()
         try:
             table = _first(base.sql(sql), rows)
+            table.validate(full=True)
             return _lines(table) if table.column_names == _PLAN else table
+        except MemoryError:
+            raise BadQuery(_TOO_MUCH) from None
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self._go_on()
             self._catalogue.find_damage(_mentions(sql))
@@ -147,6 +153,8 @@ def _first(asked: duckdb.DuckDBPyRelation, rows: int) -> pa.Table:
     reader = asked.to_arrow_reader(_BATCH)
     batches: list[pa.RecordBatch] = []
     while sum(batch.num_rows for batch in batches) < rows:
+        if sum(batch.nbytes for batch in batches) > MOST_BYTES:
+            raise BadQuery(_TOO_MUCH)
         try:
             batches.append(reader.read_next_batch())
         except StopIteration:
@@ -156,6 +164,7 @@ def _first(asked: duckdb.DuckDBPyRelation, rows: int) -> pa.Table:
     return table
 
 
+_TOO_MUCH = f"the answer is larger than {MOST_BYTES >> 20} MB: ask for fewer rows or columns"
 _PLAN = ["explain_key", "explain_value"]
 
 
@@ -172,7 +181,7 @@ def _only_reading(base: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raises Unreadable where this is not one statement that reads, by DuckDB's own parser."""
     kind = _kind(base, sql)
     if kind == "EXPLAIN":
-        explained = _EXPLAIN.fullmatch(sql[sql.casefold().index("explain") :])
+        explained = _EXPLAIN.fullmatch(sql)
         kind = _kind(base, explained[1]) if explained else kind
     if kind == "MULTI":
         raise BadQuery("PIVOT needs to be told its values: PIVOT … ON column IN ('a', 'b') USING …")
@@ -182,7 +191,10 @@ def _only_reading(base: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 def _kind(base: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
+        sql.encode()
         statements = base.extract_statements(sql)
+    except UnicodeEncodeError:
+        raise BadQuery("the statement is not UTF-8") from None
     except duckdb.Error as error:
         raise BadQuery(_said(error, sql)) from None
     if len(statements) != 1:

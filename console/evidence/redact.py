@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from console.desk.hidden import LEAST, MARK, secret_name, spelled
+from console.desk.hidden import LEAST, MARK, blot, secret_name, spelled
 
 LONGEST_KEY = 200
 """Lines of a private key, at most: a block that is never closed must not swallow the rest."""
@@ -88,10 +88,7 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """`text` without the known secrets."""
-        for form in self._known:
-            if form in text:
-                text = text.replace(form, MARK)
-        return text
+        return blot(text, self._known)
 
     def text(self, text: str) -> str:
         """`text` without known secrets, private keys, credentials of HTTP and of URLs, and values behind names that

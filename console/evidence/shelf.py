@@ -20,8 +20,8 @@ from console.evidence.export import SUFFIX, unpacked
 from console.evidence.index import Known as Indexed
 from console.evidence.index import known_summary, read_index
 from console.evidence.journal import Tail
-from console.evidence.manifest import MANIFEST, open_file, read_manifest
-from console.evidence.reading import check_bytes, durable, open_table, state_of
+from console.evidence.manifest import MANIFEST, read_manifest
+from console.evidence.reading import durable, open_table, sealed_file, state_of
 from console.evidence.rows import TableRows
 from console.evidence.signing import Trusted
 from console.evidence.summaries import deep_summary_of, incident_folders, summary_of
@@ -207,8 +207,7 @@ class FolderCase:
             raise Unreadable(f"{path}: no such file was sealed")
         if line.bytes > TEXT_BYTES:
             raise Unreadable(f"{path}: it has {line.bytes >> 20} MB, too much to be shown as text")
-        check_bytes(path, line, whole_bytes=TEXT_BYTES)
-        with open_file(path) as opened:
+        with sealed_file(path, line, whole_bytes=TEXT_BYTES) as opened:
             data = opened.read()
         if line.rows is not None or b"\0" in data:
             raise Unreadable(f"{path}: it is no text")

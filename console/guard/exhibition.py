@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from adapters.base import Ok
 from console.config import ConfigError, DeskConfig, Limits, limits_of
@@ -13,14 +13,21 @@ from console.guard.frames import Captured, File
 from console.guard.hub import Hub
 from console.guard.screenshot import draw
 
+PICTURE_SECONDS = 7.0
+"""So long a seal waits for its picture; on a machine that is too busy for that it is sealed later."""
+Pictures: TypeAlias = tuple[tuple[File, ...], tuple[str, ...]]
+"""The files, and why there are none."""
+
 
 class Shown(NamedTuple):
-    """What a seal gets besides what was recorded; `missing` says what could not be shown, a sentence each."""
+    """What a seal gets besides what was recorded; `missing` says what could not be shown, a sentence each; `later` is a
+    picture that is still being drawn."""
 
     items: dict[str, Captured] = {}
     files: tuple[File, ...] = ()
     missing: tuple[str, ...] = ()
     clock_offset_ms: int | None = None
+    later: "asyncio.Future[Pictures] | None" = None
 
 
 class Exhibition:
@@ -44,7 +51,9 @@ class Exhibition:
         """What is read from now on, or was `begun` to be read; with this picture of the screen or, where one is to be
         `drawn`, with one of the state."""
         reading = begun or asyncio.ensure_future(self._capture.take())
-        pictures, undrawn = await self._picture() if drawn and not screen else (screen, ())
+        drawing = asyncio.ensure_future(self._picture(wanted=drawn and not screen))
+        _, late = await asyncio.wait({drawing}, timeout=PICTURE_SECONDS)
+        pictures, undrawn = ((), _LATER) if late else drawing.result()
         taken = await asyncio.shield(reading)
         items = exhibits.items(
             taken,
@@ -54,10 +63,13 @@ class Exhibition:
             limits=self._config.limits,
             committed_limits=_committed(taken, self._config.path),
         )
-        return Shown(items, pictures, (*exhibits.missing(taken), *undrawn), exhibits.clock_offset(taken))
+        missing, offset = (*exhibits.missing(taken), *undrawn), exhibits.clock_offset(taken)
+        return Shown(items, (*screen, *pictures), missing, offset, drawing if late else None)
 
-    async def _picture(self) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    async def _picture(self, *, wanted: bool) -> Pictures:
         """One at a time: who waits while another is drawn shares the next."""
+        if not wanted:
+            return (), ()
         asked = self._hub.clock()
         async with self._one:
             if self._drawn and self._drawn[0].captured_at >= asked:
@@ -67,6 +79,9 @@ class Exhibition:
             except RuntimeError as error:
                 return (), (f"screen: {error}",)
         return self._drawn, ()
+
+
+_LATER = ("screen: it is still being drawn, and is sealed later",)
 
 
 def _committed(taken: Taken, file: Path) -> Limits | None:

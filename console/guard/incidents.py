@@ -20,7 +20,7 @@ from console.desk.state import DeskState, PullState
 from console.desk.tree import KillSwitch
 from console.guard.aside import beside
 from console.guard.at_pull import AtPull
-from console.guard.exhibition import Exhibition, Shown
+from console.guard.exhibition import Exhibition, Pictures, Shown
 from console.guard.frames import File
 from console.guard.hub import Hub
 from console.guard.logbook import LogKeeper
@@ -220,7 +220,17 @@ class Incidents:
             taken = self._at_pull.taken(row.pulls[-1]) if why == "pull" else None
             shown = await self._exhibition.show(actor, taken, drawn=why in DRAWN, screen=screen)
             sealed = self._seals.ask(self._known[incident], why, actor, shown, row.pulls)
+        if shown.later is not None:
+            self._spawn(self._seal_later(incident, shown.later))
         return await sealed
+
+    async def _seal_later(self, incident: str, drawing: "asyncio.Future[Pictures]") -> None:
+        files, undrawn = await drawing
+        if files:
+            await self._seals.ask(self._known[incident], "attached", "guard", Shown(files=files))
+        for sentence in undrawn:
+            what, _, why = sentence.partition(": ")
+            self._hub.journal(ev.EvidenceFailed(incident, what, why))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """A RuntimeError says that another hand was first, or that a seal failed, which is asked for again."""

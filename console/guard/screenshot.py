@@ -10,8 +10,8 @@ from pathlib import Path
 from console.guard.aside import beside
 from console.guard.frames import File, keyframe
 
-SECONDS = 8.0
-NICENESS = 10
+SECONDS = 60.0
+NICENESS = 5
 """Whatever the picture takes, the cord goes first."""
 NAMES = ("screen.svg", "screen.txt")
 

@@ -122,7 +122,7 @@ class SealRequests:
             return
         if not asked.done.done():
             asked.done.set_exception(RuntimeError(f"{said.failure.what} could not be kept: {said.failure.why}"))
-        if asked.shown.items:  # what was read then can not be read again
+        if asked.shown.items or any(not file.spooled for file in asked.shown.files):  # it can not be read again
             self._again.append(asked)
             self._patience = min(2 * self._patience, AGAIN_SECONDS[1])
 

@@ -5,6 +5,7 @@ of the user's temporary directory; anew where the code that makes or seals them 
 share.
 """
 
+import asyncio
 import hashlib
 import json
 import multiprocessing
@@ -13,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,11 @@ from console import __version__
 from console.desk import events as ev
 from console.desk.chain import GENESIS
 from console.desk.state import DeskState, fold
+from console.evidence.index import refresh
 from console.evidence.manifest import HeadLine, JournalHead
 from console.evidence.seal import Facts, seal
 from console.evidence.signing import Signer
+from console.picture import Keyframe, draw
 from tests.benchmarks.desk_stream import Desk, before
 from tests.benchmarks.incident_parts import Slices, captured
 from tests.support.broker import ROOT
@@ -32,7 +35,8 @@ from tests.support.broker import ROOT
 MINUTE = 60_000_000_000
 BLOCK = 25
 """Incidents that a process makes in one go."""
-MAKES = ("console/evidence", "console/desk", "tests/benchmarks/desk_stream.py", "tests/benchmarks/incident_parts.py")
+_WRITES = ("parquet", "seal", "manifest", "derived", "items", "streams", "columns", "batches", "index")
+_MAKES = ("desk_stream", "incident_parts", "archive_maker", "long_table")
 
 
 class Made(NamedTuple):
@@ -72,25 +76,30 @@ def wanted() -> tuple[int, int]:
 def made(events: int = 0, incidents: int = 0) -> Made:
     """The archive, from the cache if it is there."""
     events, incidents = (events, incidents) if events else wanted()
-    folder = Path(tempfile.gettempdir()) / f"andon-bench-{os.getuid()}" / f"{events}-{incidents}"
-    told, key = folder / "made.json", _digest()
-    if told.exists() and (known := json.loads(told.read_bytes())).pop("key") == key:
-        return Made(folder, **known)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    result = _make(folder, events, incidents)
-    facts = {name: value for name, value in result._asdict().items() if name != "folder"}
-    told.write_text(json.dumps({**facts, "key": key}))
-    return result
+    folder = kept(f"{events}-{incidents}", lambda folder: _make(folder, events, incidents))
+    return Made(folder, **json.loads((folder / "made.json").read_bytes()))
+
+
+def kept(name: str, make: Callable[[Path], object]) -> Path:
+    """The folder that `make` fills, from the cache unless the code that fills it has changed."""
+    folder = Path(tempfile.gettempdir()) / f"andon-bench-{os.getuid()}" / name
+    key = folder / "key"
+    if not key.exists() or key.read_text() != _digest():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder)
+        key.write_text(_digest())
+    return folder
 
 
 def _digest() -> str:
     """Of the code that makes the archive."""
-    paths = [path for name in MAKES for path in sorted((ROOT / name).rglob("*.py")) or [ROOT / name]]
+    paths = [ROOT / "console/evidence" / f"{name}.py" for name in _WRITES]
+    paths += [ROOT / "tests/benchmarks" / f"{name}.py" for name in _MAKES] + [ROOT / "console/desk/events.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-def _make(folder: Path, events: int, incidents: int) -> Made:
+def _make(folder: Path, events: int, incidents: int) -> None:
     (folder / "archive").mkdir()
     Signer.make(folder)
     pictures = _pictures()
@@ -101,16 +110,15 @@ def _make(folder: Path, events: int, incidents: int) -> Made:
         with (folder / "desk.jsonl").open("wb") as lines:
             for block, future in zip(blocks, asked, strict=True):
                 shares.append(future.result())
-                _append(lines, _shard(folder, block))
+                with _shard(folder, block).open("rb") as shard:
+                    shutil.copyfileobj(shard, lines, 1 << 22)
+                _shard(folder, block).unlink()
                 print(f"\r{block[1]} of {incidents} incidents", end="", file=sys.stderr, flush=True)
+    refresh(folder / "archive")
     print(f", {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return Made(folder, incidents, *map(sum, zip(*shares, strict=True)))
-
-
-def _append(lines: "object", shard: Path) -> None:
-    with shard.open("rb") as source:
-        shutil.copyfileobj(source, lines, 1 << 22)  # type: ignore[misc]
-    shard.unlink()
+    told, plain, chained = map(sum, zip(*shares, strict=True))
+    facts = {"incidents": incidents, "events": told, "plain_bytes": plain, "chained_bytes": chained}
+    (folder / "made.json").write_text(json.dumps(facts))
 
 
 def _shard(folder: Path, block: tuple[int, int]) -> Path:
@@ -118,13 +126,13 @@ def _shard(folder: Path, block: tuple[int, int]) -> Path:
 
 
 def _pictures() -> dict[str, bytes]:
-    """The screen, as it is drawn for a seal."""
-    import asyncio
-
-    from console.picture import Keyframe, draw
-
-    state = before()
-    svg, text = asyncio.run(draw(Keyframe(state, state.guard_started)))
+    """The screens as they are drawn for a seal, of a desk that was just pulled."""
+    state, at = before(), 0
+    for told in Desk(0, state).told(200):
+        if isinstance(told, str):
+            break
+        state, at = fold(state, told), told.ts
+    svg, text = asyncio.run(draw(Keyframe(state, at)))
     return {"screen.svg": svg.encode(), "screen.txt": text.encode()}
 
 
@@ -200,7 +208,8 @@ class _Incident:
             records=self.slices.pos,
             version=__version__,
         )
-        parts = [*self.slices.parts(now), *captured(state, now, self.pictures)]
+        pictures = self.pictures if why == "pull" else {}  # a guard draws its screens when the cord is pulled
+        parts = [*self.slices.parts(now), *captured(state, now, pictures)]
         head = seal(self.archive / known.id, facts, parts, self.signer, clock=lambda: now)
         self._tell(self.desk.sealed(_sealed(head, why, tuple(part.item for part in parts))))
 
@@ -212,13 +221,12 @@ def _sealed(head: HeadLine, why: str, items: tuple[str, ...]) -> ev.ArchiveSeale
 
 
 def sizes(archive: Path) -> Iterator[tuple[str, int]]:
-    """Every file of every incident: the item that it holds, and its bytes."""
-    with os.scandir(archive) as folders:
-        for folder in folders:
-            with os.scandir(folder) as files:
-                for file in files:
-                    item = file.name.partition("-")[2] if file.name[0].isdigit() else file.name
-                    yield item, file.stat().st_size
+    """Every file of every incident: its name without the seal's number, and its bytes."""
+    for folder in archive.glob("INC-*"):
+        with os.scandir(folder) as files:
+            for file in files:
+                name = file.name.partition("-")[2] if file.name[0].isdigit() else file.name
+                yield name, file.stat().st_size
 
 
 if __name__ == "__main__":

@@ -71,6 +71,11 @@ class PtyChild:
         return len(self._written)
 
     @property
+    def text(self) -> bytes:
+        """What it wrote so far."""
+        return bytes(self._written)
+
+    @property
     def cpu(self) -> float:
         """Seconds of processor time of all its threads so far."""
         with open(f"/proc/{self.pid}/stat", "rb") as file:

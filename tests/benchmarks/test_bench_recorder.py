@@ -3,6 +3,7 @@ venue, by the cord of a guard that tells much, with and without the flight recor
 
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,28 +14,29 @@ from tests.benchmarks.ratios import in_turn, tell
 from tests.benchmarks.venues import Venues, venue
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
-RUNS = 40
+BLOCKS = 5
+RUNS = 10
 PROGRAM = "tests.benchmarks.guard_process"
 
 
 def test_bench_recorder(tmp_path: Path) -> None:
+    """The guards take turns, a few pulls each, and one of them lives at a time: the other's worker would be in its way
+    as well."""
     with Venues([venue()]) as venues:
-        plain, recorded = lay_out(tmp_path / "plain", venues.urls), lay_out(tmp_path / "recorded", venues.urls)
+        folders = {name: lay_out(tmp_path / name, venues.urls) for name in ("plain", "recorded")}
+
+        def pulls(*recorded: str) -> list[float]:
+            folder = folders[recorded[0] if recorded else "plain"]
+            hand = [sys.executable, "-m", "tests.benchmarks.idle_hand", "guard", str(folder)]
+            with guard(folder, *recorded, program=PROGRAM), PtyChild(hand) as asking:
+                asking.wait_for("ready")
+                return [asked(asking) for _ in range(RUNS)]
 
         def asked(hand: PtyChild) -> float:
             time.sleep(0.3)
             sent = hand.send("3")
             return venues.first_byte(sent) - sent
 
-        idle = [sys.executable, "-m", "tests.benchmarks.idle_hand", "guard"]
-        with (
-            guard(plain, program=PROGRAM),
-            guard(recorded, "recorded", program=PROGRAM),
-            PtyChild([*idle, str(plain)]) as without,
-            PtyChild([*idle, str(recorded)]) as with_recorder,
-        ):
-            without.wait_for("ready")
-            with_recorder.wait_for("ready")
-            ways = {"not recorded": lambda: asked(without), "recorded": lambda: asked(with_recorder)}
-            taken = in_turn(ways, RUNS)
+        ways = {"not recorded": pulls, "recorded": lambda: pulls("recorded")}
+        taken = {name: list(chain(*blocks)) for name, blocks in in_turn(ways, BLOCKS).items()}
     tell("a byte, by the guard's cord → first byte of the cancel at the venue", taken, "not recorded")

@@ -94,7 +94,7 @@ def test_whoever_is_killed_while_a_venue_hangs_the_pull_is_captured(desk: DeskPr
         assert held.captured_at > began
     else:
         assert "sim2 positions: no answer within 2 s" in lacks  # its own timeout
-        assert {"positions", "orders", "account", "records", "screen"} <= set(seal.items)
+        assert {"positions", "orders", "account", "records"} <= set(seal.items)
     assert len(desk.journaled(en.IncidentOpened)) == 1
     proven(desk, seal.incident)
 

@@ -85,9 +85,10 @@ def test_an_incident_is_shown_whole_and_by_its_items(capsys: pytest.CaptureFixtu
     shown = told(capsys, "show", ONE)
     assert {each["item"] for each in shown["sealed"]} >= {"records", "screen"}
     rows = told(capsys, "show", ONE, "--item", "positions", "--filter", "broker msft", "--sort=-qty", "--limit", "2")
-    qtys = [float(row[4]) for row in rows["rows"]]
+    held = [dict(zip((column["name"] for column in rows["columns"]), row, strict=True)) for row in rows["rows"]]
+    qtys = [float(row["qty"]) for row in held]
     assert (len(qtys), qtys) == (2, sorted(qtys, reverse=True))
-    assert {row[3] for row in rows["rows"]} == {"MSFT"}
+    assert {(row["side"], row["symbol"]) for row in held} == {("broker", "MSFT")}
     assert run(capsys, "show", ONE, "--item", "001-screen.txt")[1].startswith(" ANDON  demo")
     code, _, err = run(capsys, "show", str(archive / ONE), "--item", "fills", "--limit", "1")
     assert (code, "more: --limit" in err) == (0, True)

@@ -16,7 +16,7 @@ from console.desk.state import DeskState, fold_all
 from console.evidence.journal import JournalWriter, read
 from console.guard import seal_requests
 from console.guard.exhibition import Shown
-from console.guard.frames import AnySaid, Captured, Failed, Seal, Sealed
+from console.guard.frames import AnySaid, Captured, Failed, File, Seal, Sealed
 from console.guard.hub import Hub
 from console.guard.incidents import Classes, Incidents
 from console.guard.logbook import LogKeeper
@@ -65,8 +65,10 @@ class Recorder:
 
 
 class Exhibition:
+    later: Any = None
+
     async def show(self, by: str, begun: object = None, *, drawn: bool, screen: Any = ()) -> Shown:
-        return Shown(items={"positions": Captured(1, by, "nowhere", ())})
+        return Shown(items={"positions": Captured(1, by, "nowhere", ())}, later=self.later if drawn else None)
 
 
 class NothingRead:
@@ -81,7 +83,8 @@ class Guard:
         self.recorder: Any = Recorder(self.hub)
         self.keeper = LogKeeper(self.hub)
         self.requests = SealRequests(self.hub, Recording(self.hub, self.recorder), self.recorder)
-        parts: Any = (Exhibition(), NothingRead())
+        self.exhibition = Exhibition()
+        parts: Any = (self.exhibition, NothingRead())
         self.incidents = Incidents(self.hub, self.keeper, self.requests, *parts, CLASSES, folder / "archive")
 
     @property
@@ -199,6 +202,16 @@ async def test_what_could_not_be_sealed_is_told_and_asked_for_again_with_what_wa
     await until(lambda: guard.row.covered)
     assert [seal.why for seal in guard.recorder.seals].count("pull") == 3  # at once, at the snapshot, and now
     assert not guard.incidents.trouble
+
+
+async def test_a_picture_that_takes_long_holds_up_no_seal_and_is_sealed_later(guard: Guard) -> None:
+    drawn = guard.exhibition.later = asyncio.get_running_loop().create_future()
+    guard.pull("p")
+    await guard.asked("pull")
+    picture = File("screen.svg", 1, "guard", "the state", "<svg/>")
+    drawn.set_result(((picture,), ()))
+    await guard.asked("pull", "attached")
+    assert guard.recorder.seals[-1].files == (picture,)
 
 
 async def test_no_number_is_used_twice_though_only_the_archive_knows_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from console.desk import events as ev
@@ -169,6 +169,8 @@ def test_json_stays_json_and_a_second_time_changes_nothing(value: object, nested
     assert REDACTOR.text(told) == told
 
 
+@example("00000000", "\x10", 1)
+@example("n0secret", "\n0secret", 2)
 @given(st.text(min_size=8, max_size=40), st.text(max_size=30), st.integers(0, 2))
 def test_no_known_secret_survives_any_nesting(secret: str, around: str, nested: int) -> None:
     text = around + secret + around
@@ -178,3 +180,16 @@ def test_no_known_secret_survives_any_nesting(secret: str, around: str, nested: 
     for _ in range(nested):
         told = json.loads(told)["body"]
     assert secret not in told or secret in MARK + around + MARK or secret in around + MARK + around
+
+
+@pytest.mark.parametrize("before", ["Ð", "\n", "\\", '"', "é\t", "\\\\", "\x00"])
+@pytest.mark.parametrize("secret", ["00000000", "nnnnnnnn", "u00e9000", "\\\\secret", '"quoted"', "d0000000"])
+@pytest.mark.parametrize("nested", range(3))
+def test_a_secret_behind_an_escape_leaves_json_as_it_was(before: str, secret: str, nested: int) -> None:
+    text = json.dumps(before + secret + before)
+    for _ in range(nested):
+        text = json.dumps({"body": text})
+    told = Redactor([secret]).text(text)
+    for _ in range(nested):
+        told = json.loads(told)["body"]
+    assert secret not in json.loads(told)

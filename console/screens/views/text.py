@@ -3,8 +3,8 @@
 import html
 import re
 
-_NUMBER = r"([0-9]{1,5}(?:\.[0-9]{0,9})?)"
-_TEXT = re.compile(rf'<text\b[^>]{{0,500}}?\bx="{_NUMBER}"[^>]{{0,500}}?\by="{_NUMBER}"[^>]{{0,500}}>([^<]*)</text>')
+_TEXT = re.compile(r"<text\b([^<>]{0,500})>([^<]*)</text>")
+_PLACE = re.compile(r'\bx="([0-9]{1,5}(?:\.[0-9]{0,9})?)".*?\by="([0-9]{1,5}(?:\.[0-9]{0,9})?)"', re.DOTALL)
 _PICTURE = re.compile(r"<svg\b")
 
 
@@ -19,8 +19,10 @@ def drawn_text(svg: str) -> list[str]:
     found: list[str] = []
     for picture in _PICTURE.split(svg):
         rows: dict[float, list[tuple[float, str]]] = {}
-        for x, y, text in _TEXT.findall(picture):
-            rows.setdefault(float(y), []).append((float(x), html.unescape(text).replace("\u00a0", " ")))
+        for said, text in _TEXT.findall(picture):
+            if place := _PLACE.search(said):
+                x, y = map(float, place.groups())
+                rows.setdefault(y, []).append((x, html.unescape(text).replace("\u00a0", " ")))
         if rows and found:
             found.append("")
         found += [_joined(sorted(rows[y])) for y in sorted(rows)]

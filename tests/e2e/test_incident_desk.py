@@ -30,7 +30,7 @@ from tests.support.desk import DeskProcesses
 pytestmark = pytest.mark.xdist_group("incidents")
 
 FIRST = {"records", "journal", "telemetry", "exchanges", "logs", "heartbeats", "monitors", "quotes", "bars", "gate"}
-CAPTURED = {"positions", "orders", "account", "settings", "config", "limits", "models", "screen"}
+CAPTURED = {"positions", "orders", "account", "settings", "config", "limits", "models"}
 SECRET = "hunter2-is-not-a-password"
 
 
@@ -82,6 +82,11 @@ def sealed(desk: DeskProcesses, why: str, captured: tuple[str, ...]) -> ev.Archi
     return desk.wait_journaled(ev.ArchiveSealed, lambda event: event.why == why and event.captured == captured)
 
 
+def lacks(seal: ev.ArchiveSealed) -> list[str]:
+    """What is missing, but for a picture that comes later because the machine is busy."""
+    return [what for what in seal.missing if not what.startswith("screen: it is still being drawn")]
+
+
 def folder(desk: DeskProcesses) -> Path:
     return desk.state_dir / "archive" / opened(desk).incident
 
@@ -90,9 +95,10 @@ def opened(desk: DeskProcesses) -> en.IncidentOpened:
     return desk.wait_journaled(en.IncidentOpened)
 
 
-def rows(desk: DeskProcesses, item: str, seal: int = 1) -> list[dict[str, Any]]:
-    read: list[dict[str, Any]] = pq.read_table(folder(desk) / f"{seal:03}-{item}.parquet").to_pylist()
-    return read
+def rows(desk: DeskProcesses, item: str) -> list[dict[str, Any]]:
+    """Of all seals so far."""
+    files = sorted(folder(desk).glob(f"*-{item}.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 
 def test_a_pull_opens_an_incident_that_holds_every_item_of_real_traffic(desk: DeskProcesses) -> None:
@@ -100,8 +106,9 @@ def test_a_pull_opens_an_incident_that_holds_every_item_of_real_traffic(desk: De
     seal = sealed(desk, "pull", (stop,))
     entry = opened(desk)
     assert (entry.pull, entry.severity, entry.cls, entry.title) == (stop, "P0", "", "L3 desk: a test")
-    assert (seal.incident, seal.seal, seal.missing) == (entry.incident, 1, ())
-    assert set(seal.items) >= FIRST | CAPTURED
+    assert (seal.incident, lacks(seal)) == (entry.incident, [])
+    assert set(seal.items) >= CAPTURED
+    assert {item for each in desk.journaled(ev.ArchiveSealed) for item in each.items} >= FIRST
 
     read = [row for row in rows(desk, "positions") if (row["phase"], row["side"]) == ("read", "broker")]
     held = {(row["venue"], row["symbol"]): row["qty"] for row in read}
@@ -113,7 +120,7 @@ def test_a_pull_opens_an_incident_that_holds_every_item_of_real_traffic(desk: De
     assert {row["strategy"] for row in rows(desk, "settings")} == {"momentum", "maker"}
     assert all(row["live"] for row in rows(desk, "models"))
     assert {row["name"] for row in rows(desk, "limits") if row["committed"] == row["value"]} >= {"daily_loss_pct"}
-    (config,) = (row for row in rows(desk, "config") if row["file"] == "desk.yaml")
+    config = next(row for row in rows(desk, "config") if row["file"] == "desk.yaml")
     assert (config["differs"], config["live"]) == (True, config["committed"] + "# changed by hand\n")
 
     cancels = [row for row in rows(desk, "exchanges") if (row["method"], row["status"]) == ("DELETE", 207)]
@@ -122,15 +129,16 @@ def test_a_pull_opens_an_incident_that_holds_every_item_of_real_traffic(desk: De
     assert "orders are sent" in {row["text"] for row in rows(desk, "logs")}
     assert rows(desk, "quotes")
     assert rows(desk, "bars")
-    assert "HALTED" in (folder(desk) / "001-screen.txt").read_text()
-    assert "<svg" in (folder(desk) / "001-screen.svg").read_text()
+    drawn = wait_until(lambda: sorted(folder(desk).glob("*-screen.*")), "the picture, at once or a little later")
+    assert [path.suffix for path in drawn[:2]] == [".svg", ".txt"]
+    assert "<svg" in drawn[0].read_text()
+    assert "HALTED" in drawn[1].read_text()
 
 
 def test_the_proof_adds_a_seal(desk: DeskProcesses) -> None:
     seal = sealed(desk, "verified", (opened(desk).pull,))
-    journals = [path.name.partition("-")[0] for path in folder(desk).glob("*-journal.parquet")]
-    kept = [row for number in map(int, journals) if number <= seal.seal for row in rows(desk, "journal", number)]
-    proven = {json.loads(row["data"])["venue"] for row in kept if "VERIFIED" in row["data"]}
+    assert set(seal.items) >= CAPTURED
+    proven = {json.loads(row["data"])["venue"] for row in rows(desk, "journal") if "VERIFIED" in row["data"]}
     assert proven == {"sim1", "sim2"}
 
 
@@ -148,20 +156,22 @@ async def test_the_state_in_the_archive_is_the_one_that_the_guard_told(desk: Des
                 case Received():
                     state = fold(state, update.record)
                     if isinstance(update.record.event, ev.ArchiveSealed):
+                        assert not lacks(update.record.event)
                         seal = update.record.event.fold
             seen.add(hashlib.sha256(encode(state)).hexdigest())
             if seal:
                 break
     assert seal in seen
-    assert hashlib.sha256(encode(state_of(folder(desk)))).hexdigest() == seal
-    assert not read_manifest(folder(desk)).last.missing
+    manifest = read_manifest(folder(desk))
+    assert seal in {head.fold for head in manifest.heads}
+    assert hashlib.sha256(encode(state_of(folder(desk), manifest))).hexdigest() == manifest.last.fold
 
 
 def test_another_pull_joins_and_is_kept_and_proven_too(desk: DeskProcesses) -> None:
     first, second = opened(desk).pull, pull(desk, "L4")
     assert desk.wait_journaled(en.IncidentJoined).pull == second
     for why in ("pull", "verified"):
-        assert not sealed(desk, why, (first, second)).missing
+        assert not lacks(sealed(desk, why, (first, second)))
     assert len(desk.journaled(en.IncidentOpened)) == 1
     assert andon(desk, "status")[1].count(f"incident {opened(desk).incident} P0") == 1
 
@@ -221,7 +231,7 @@ def test_a_pause_opens_none_and_by_hand_the_next_number_is_taken(desk: DeskProce
     told = json.loads(said)
     assert (code, told["incident"], told["severity"]) == (0, opened(desk).incident[:-1] + "2", "P1")
     seal = desk.wait_journaled(ev.ArchiveSealed, lambda event: event.incident == told["incident"])
-    assert (seal.seal, seal.why, seal.missing) == (1, "snapshot", ())
+    assert (seal.seal, seal.why, lacks(seal)) == (1, "snapshot", [])
 
 
 def test_the_archive_is_read_indexed_and_restored_beside_the_running_guard(desk: DeskProcesses) -> None:
