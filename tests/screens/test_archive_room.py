@@ -345,6 +345,17 @@ async def test_nothing_is_done_from_an_archived_desk_and_one_key_leads_to_the_li
         assert isinstance(live.app.screen, CaseScreen)
 
 
+async def test_help_fits_on_the_smallest_screen_wherever_one_is(told: Path) -> None:
+    live = Live(evidence.archives(told))
+    async with live.app.run_test(size=(80, 24)) as pilot:
+        for way in (("7",), ("enter",), ("d",), ("escape", "down", "enter"), ("escape", "colon", "escape")):
+            await step_by_step(pilot, *way, "question_mark")
+            said = lines(live.app, "#text")
+            assert "Verdict" in said
+            assert len(said.splitlines()) <= 22, way
+            await step_by_step(pilot, "escape")
+
+
 # --- evidence that steers ---------------------------------------------------------------------------------------------
 
 
