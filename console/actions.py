@@ -291,7 +291,7 @@ ACTIONS: tuple[Action, ...] = (
         "i",
         "Incident",
         "Open one: evidence is captured and sealed from here on",
-        "Evidence",
+        "Record",
         lambda console: console.ask_incident(),
         refuses=_no_new_incident,
     ),
@@ -301,7 +301,7 @@ ACTIONS: tuple[Action, ...] = (
         "m",
         "Note",
         "Write a sentence into the open incident",
-        "Evidence",
+        "Record",
         lambda console: console.ask_note(),
         refuses=_no_open_incident,
     ),
@@ -309,9 +309,9 @@ ACTIONS: tuple[Action, ...] = (
         "snapshot",
         ("e", "E", "shift+e"),
         "e",
-        "Evidence",
+        "Capture",
         "Capture and seal the whole desk as it is at this moment",
-        "Evidence",
+        "Record",
         lambda console: console.take_snapshot(),
         refuses=_no_snapshot,
         elsewhere="E",
@@ -378,7 +378,7 @@ ACTIONS: tuple[Action, ...] = (
     _in("archive", "plot", "p", "p", "plot", "The numbers under the cursor over time"),
     _in("archive", "query", "colon", ":", "SQL", "One statement over all incidents"),
     _in("archive", "export", "x", "x", "export", "The whole incident as one file to take along"),
-    _in("archive", "leave", "escape", "Esc", "back", "Ends what is going on; else back to where you came from"),
+    _in("archive", "leave", "escape", "Esc", "back", "Ends what is going on; else one step back"),
 )
 
 

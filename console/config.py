@@ -97,10 +97,12 @@ class RecorderConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How long closed incidents stay in the archive, and how large it may become; 0 is no bound."""
+    """How long closed incidents stay in the archive, and how large it may become; 0 is no bound. `pictures` is whether
+    the guard draws the screen for the evidence, which takes a second of a processor."""
 
     keep_days: int = 0
     megabytes: int = 0
+    pictures: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +312,11 @@ def _recorder(recorder: Table) -> RecorderConfig:
 
 
 def _archive(archive: Table) -> ArchiveConfig:
-    archive.only("keep_days", "megabytes")
+    archive.only("keep_days", "megabytes", "pictures")
     return ArchiveConfig(
         keep_days=archive.whole("keep_days", 1, 36_500, 0),
         megabytes=archive.whole("megabytes", 1, 1_048_576, 0),
+        pictures=archive.truth("pictures", True),
     )
 
 

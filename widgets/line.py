@@ -7,6 +7,7 @@ import textwrap
 from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 
 Span: TypeAlias = tuple[str, str]
 Line: TypeAlias = tuple[Span, ...]
@@ -25,6 +26,11 @@ _UNSEEN |= dict.fromkeys((*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x2
 def plain(text: str) -> str:
     """The text with a picture in place of every character that would steer a terminal, or turn the text around."""
     return text if text.isascii() and text.isprintable() else text.translate(_UNSEEN)
+
+
+def label(text: str) -> Content:
+    """The same for what Textual itself draws, which would take brackets for markup: the title of a border, say."""
+    return Content(plain(text))
 
 
 def line(*parts: "str | Span | Line") -> Line:

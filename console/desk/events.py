@@ -726,7 +726,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
-def kind_of(event: Event) -> str:
+def kind_of(event: Event | type[Event]) -> str:
     tag = event.__struct_config__.tag
     assert isinstance(tag, str)  # noqa: S101 - every event class is declared with a string tag
     return tag

@@ -17,7 +17,8 @@ _SECRET_WORD = re.compile(
 )
 _KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "session", "account", "client"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_UNFINISHED = re.compile(r"\\u([0-9a-fA-F]{0,3})\Z")
+_HALF_ESCAPE = r"(?:(?<!\\)\\+(?:u[0-9a-fA-F]{0,3})?)?"
+"""An escape of JSON that a secret seems to begin in goes along with it: half of one would not be JSON."""
 _OPEN = frozenset({("page", "token"), ("next", "page", "token")})
 """Names that only look secret, and without which a list's page can not be told from the next."""
 
@@ -40,33 +41,11 @@ def spelled(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def blot(text: str, forms: Iterable[str]) -> str:
-    """`text` without the secrets that are `spelled` so. JSON stays JSON: of an escape that happens to end in the first
-    letters of a secret, these are left."""
+    """`text` without the secrets that are `spelled` so. JSON stays JSON."""
     for form in forms:
         if form in text:
-            text = re.sub(re.escape(form), _blotted, text)
+            text = re.sub(_HALF_ESCAPE + re.escape(form), MARK, text)
     return text
-
-
-def _blotted(found: re.Match[str]) -> str:
-    return found[0][: _of_escape(found.string, found.start(), found[0])] + MARK
-
-
-def _of_escape(text: str, at: int, form: str) -> int:
-    """How many characters from `at` on, where `form` stands, belong to an escape that began before."""
-    begun = at
-    while begun and text[begun - 1] == "\\":
-        begun -= 1
-    if slashes := at - begun:
-        if form[0] == "\\":
-            return slashes % 2
-        return 1 + len(_hex(form[1:5])) if form[0] == "u" else 1
-    unfinished = _UNFINISHED.search(text, max(0, at - 5), at)
-    return len(_hex(form[: 4 - len(unfinished[1])])) if unfinished else 0
-
-
-def _hex(text: str) -> str:
-    return text[: len(text) - len(text.lstrip("0123456789abcdefABCDEF"))]
 
 
 def blot_headers(headers: Mapping[str, str], forms: Iterable[str]) -> dict[str, str]:

@@ -186,6 +186,10 @@ _TELL: dict[type[ev.Event], Callable[[ev.Record, Any], tuple[str, str] | None]] 
 }
 
 
+TOLD = tuple(ev.kind_of(kind) for kind in _TELL)
+"""The kinds of which some add a line."""
+
+
 def tell(record: ev.Record) -> TimelineEntry | None:
     """The line a journal record adds to the timeline, if it adds one (a fill or a description does not)."""
     teller = _TELL.get(type(record.event))

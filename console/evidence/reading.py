@@ -236,10 +236,10 @@ def durable(folder: Path, manifest: Manifest | None = None, kinds: Sequence[str]
     seen: set[tuple[str, int]] = set()
     try:
         for group in range(len(table.groups)):
-            seqs, told = table.columns(group, ("seq", "kind"))
-            kept = pc.greater(seqs, 0)
+            columns = dict(zip(RecordRow._fields, table.columns(group, RecordRow._fields), strict=True))
+            kept = pc.greater(columns["seq"], 0)
             if kinds:
-                kept = pc.and_(kept, pc.is_in(told, pa.array(kinds, pa.string())))
+                kept = pc.and_(kept, pc.is_in(columns["kind"], pa.array(kinds, pa.string())))
             for row in _rows(table, group, kept):
                 if (row.writer, row.seq) not in seen:
                     seen.add((row.writer, row.seq))

@@ -15,7 +15,7 @@ import msgspec
 from console.desk import incidents as inc
 from console.desk.archive import Answer, Column, Item, Progress, Standing, Summary, Unreadable
 from console.desk.state import DeskState
-from console.desk.timeline import TimelineEntry, tell
+from console.desk.timeline import TOLD, TimelineEntry, tell
 from console.evidence.export import SUFFIX, unpacked
 from console.evidence.index import Known as Indexed
 from console.evidence.index import known_summary, read_index
@@ -186,7 +186,7 @@ class FolderCase:
 
     def timeline(self) -> Sequence[TimelineEntry]:
         """See `Case`."""
-        records = sorted(durable(self.folder, self._manifest), key=lambda record: record.order)
+        records = sorted(durable(self.folder, self._manifest, TOLD), key=lambda record: record.order)
         return [entry for record in records if (entry := tell(record)) is not None]
 
     def state(self) -> DeskState:

@@ -51,7 +51,7 @@ class Exhibition:
         """What is read from now on, or was `begun` to be read; with this picture of the screen or, where one is to be
         `drawn`, with one of the state."""
         reading = begun or asyncio.ensure_future(self._capture.take())
-        drawing = asyncio.ensure_future(self._picture(wanted=drawn and not screen))
+        drawing = asyncio.ensure_future(self._picture(wanted=drawn and self._config.archive.pictures and not screen))
         _, late = await asyncio.wait({drawing}, timeout=PICTURE_SECONDS)
         pictures, undrawn = ((), _LATER) if late else drawing.result()
         taken = await asyncio.shield(reading)

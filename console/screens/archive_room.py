@@ -7,6 +7,7 @@ from console.actions import bindings
 from console.desk.archive import Archives, Unreadable
 from console.guard.aside import beside
 from console.screens.room import Room
+from widgets.line import plain
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class ArchiveRoom(Room):
 
     def refused(self, error: Unreadable, title: str = "Not read") -> None:
         """Say that something could not be read."""
-        self.notify(str(error), title=title, severity="error", timeout=30)
+        self.notify(plain(str(error)), title=title, severity="error", timeout=30, markup=False)
 
     def do_leave(self) -> None:
         self.app.pop_screen()

@@ -16,6 +16,7 @@ from console.screens.check import Check
 from console.screens.past import PastBook, PastDesk
 from console.screens.views import archive as view
 from console.screens.views.writer import Writer
+from widgets.line import label
 from widgets.lines import Lines
 from widgets.page import Page
 from widgets.prompt import Prompt
@@ -56,7 +57,8 @@ class CaseScreen(ArchiveRoom):
         yield Prompt("to", "a folder or a file’s name; Enter alone: here. One file to take along", id="export")
 
     def on_mount(self) -> None:
-        self.query_one("#page").border_title = f" {self._summary.id}  {self._summary.severity} {self._summary.cls} "
+        of = self._summary
+        self.query_one("#page").border_title = label(f" {of.id}  {of.severity} {of.cls} ")
         self.query_one("#page").focus()
         self.open()
 

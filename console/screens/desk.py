@@ -46,7 +46,7 @@ class DeskScreen(Room):
         timeline.show(view.timeline_lines(moment, timeline.room))
         happened, evidence = self.query_one("#happened"), self.query_one("#evidence", Lines)
         happened.border_title = view.timeline_title(moment, happened.outer_size.width)
-        evidence.show(view.evidence_lines(moment, evidence.room, roomy=self.has_class("-wide")))
+        evidence.show(view.evidence_lines(moment, timeline.room, roomy=self.has_class("-wide")))
         evidence.display = bool(evidence.lines)
 
     @property

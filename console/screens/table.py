@@ -16,7 +16,7 @@ from console.screens.archive_room import ArchiveRoom
 from console.screens.live import LiveScreen
 from console.screens.views import table as view
 from console.screens.views.writer import Writer
-from widgets.line import line
+from widgets.line import label, line
 from widgets.lines import Lines
 from widgets.page import Page
 from widgets.plot import steps
@@ -45,7 +45,7 @@ class TableRoom(ArchiveRoom):
         table = self.query_one("#table", Table)
         total = self._base.count if self._base is not None else 0
         shown = self._rows.count if self._rows is not None else total
-        table.border_title = view.title(self._where, total, shown, self._busy)
+        table.border_title = label(view.title(self._where, total, shown, self._busy))
         told = view.told(table.span, shown, self._column, self._said, self.size.width)
         self.query_one("#below", Lines).show([told])
 
@@ -235,7 +235,7 @@ class PlotScreen(LiveScreen, ModalScreen[None]):
             yield Lines(id="plot")
 
     def on_mount(self) -> None:
-        self.query_one("#panel").border_title = self._title
+        self.query_one("#panel").border_title = label(self._title)
         self.query_one("#panel").border_subtitle = "Esc leaves"
 
     def present(self, moment: Moment, comparison: Comparison) -> None:

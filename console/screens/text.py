@@ -11,7 +11,7 @@ from console.desk.moment import Moment
 from console.desk.reconcile import Comparison
 from console.screens.archive_room import ArchiveRoom
 from console.screens.views import text as view
-from widgets.line import line
+from widgets.line import label, line
 from widgets.page import Page
 
 
@@ -35,7 +35,7 @@ class TextScreen(ArchiveRoom):
         yield Page(id="page", classes="panel")
 
     def on_mount(self) -> None:
-        self.query_one("#page").border_title = f" {self._where} "
+        self.query_one("#page").border_title = label(f" {self._where} ")
         self.query_one("#page").focus()
         self.begin()
 
@@ -57,7 +57,7 @@ class TextScreen(ArchiveRoom):
     def _show(self) -> None:
         page = self.query_one("#page", Page)
         wide = max(map(len, self._told), default=0) > page.room
-        page.border_title = f" {self._where}{'   ← → sideways' if wide or self._left else ''} "
+        page.border_title = label(f" {self._where}{'   ← → sideways' if wide or self._left else ''} ")
         page.show([line(told[self._left :]) for told in self._told], ())
 
     def on_page_laid(self) -> None:

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 
 from console.desk.archive import Summary
+from console.desk.timeline import TOLD
 from console.evidence.manifest import MANIFEST
 from console.evidence.reading import records
 from console.evidence.shelf import FolderShelf
@@ -130,7 +131,7 @@ def _polars_page(folder: Path, summary: Summary) -> None:
     """The same from the same files, nothing of it checked."""
     lines = [json.loads(line) for line in (folder / MANIFEST).read_bytes().splitlines()]
     files = [folder / line["file"] for line in lines if line.get("item") == "records"]
-    kept = pl.read_parquet(files).filter(pl.col("seq") > 0).sort("ts")
+    kept = pl.read_parquet(files).filter((pl.col("seq") > 0) & pl.col("kind").is_in(TOLD)).sort("ts")
     assert [(row["ts"], row["kind"], json.loads(row["data"])) for row in kept.iter_rows(named=True)]
 
 

@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from console.cord.latch import standing
+from console.desk import entries as en
 from console.desk import events as ev
 from console.desk.pull import GateState, Verdict
 from console.evidence.journal import verify
+from console.evidence.signing import Trusted
+from console.evidence.verify import known_seals
+from console.evidence.verify import verify as verify_evidence
 from tests.support.broker import ROOT, wait_until
 from tests.support.cord import end_hands, kill
 from tests.support.desk import DeskProcesses
@@ -81,6 +85,17 @@ def press(terminal: Terminal, digit: str) -> None:
         terminal.send(digit)
 
 
+def proven(desk: DeskProcesses, level: str) -> set[str]:
+    """What is sealed of the incident that the only pull opened, once the proof is; all of it is verified."""
+    seal = desk.wait_journaled(ev.ArchiveSealed, lambda event: event.why == "verified")
+    [opened] = desk.journaled(en.IncidentOpened)
+    assert (seal.incident, opened.title) == (opened.incident, f"{level} desk")
+    folder = desk.state_dir / "archive" / opened.incident
+    report = verify_evidence(folder, Trusted.of(desk.folder, desk.state_dir), known_seals(desk.records()))
+    assert (report.standing.word, report.findings) == ("verified", [])
+    return {item for event in desk.journaled(ev.ArchiveSealed) for item in event.items}
+
+
 def test_k_3_stops_the_desk_and_it_is_still_halted_when_opened_again(desk: DeskProcesses) -> None:
     with console(desk) as terminal:
         pull(terminal, "3")
@@ -98,6 +113,7 @@ def test_k_3_stops_the_desk_and_it_is_still_halted_when_opened_again(desk: DeskP
     [pulled] = desk.journaled(ev.Pulled)
     assert (pulled.level, pulled.scope, pulled.origin, pulled.hand) == ("L3", "desk", "console", "guard")
     assert desk.folded().gate_state is GateState.HALTED
+    assert {"positions", "orders", "account", "settings", "journal", "exchanges", "quotes"} < proven(desk, "L3")
 
 
 def test_k_4_flattens_every_position(desk: DeskProcesses) -> None:
@@ -109,6 +125,7 @@ def test_k_4_flattens_every_position(desk: DeskProcesses) -> None:
         assert desk.broker.request("GET", "/v2/positions", account=venue)[1] == []
     closes = [event.target for event in desk.journaled(ev.CordSent) if event.what == "close"]
     assert len(closes) == len(set(closes)), "one close a symbol"
+    assert {"positions", "orders", "journal", "fills"} < proven(desk, "L4")
 
 
 def test_tab_to_a_venue_and_3_pulls_that_venue_alone(desk: DeskProcesses) -> None:

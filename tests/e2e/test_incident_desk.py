@@ -41,7 +41,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskProcesses]:
     log.touch()
     described = (f"logs: [{{name: strategy, path: {json.dumps(str(log))}}}]",)
     market = ("--speed", "60", "--seed", "3")
-    with DeskProcesses(folder, quiet_seconds=1, broker_arguments=market, described=described) as desk:
+    with DeskProcesses(folder, quiet_seconds=1, broker_arguments=market, described=described, pictures=True) as desk:
         commit(folder)
         with desk.file.open("a") as file:
             file.write("# changed by hand\n")

@@ -97,7 +97,7 @@ def desk(folder: Path, said: list[str]) -> Iterator[DeskProcesses]:
     """A desk on which everything has been said, pulled, sealed, exported; it has ended."""
     log = folder / "bot.log"
     log.write_text("")
-    desk = DeskProcesses(folder, guarded=False, described=(f"logs: [{{name: bot, path: {log}}}]",))
+    desk = DeskProcesses(folder, guarded=False, pictures=True, described=(f"logs: [{{name: bot, path: {log}}}]",))
     with desk:
         secret = desk.broker.accounts["sim1"][1]
         with Leaky(secret) as bot:

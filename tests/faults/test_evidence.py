@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskProcesses]:
-    with DeskProcesses(tmp_path_factory.mktemp("desk"), traded=False, quiet_seconds=1) as desk:
+    with DeskProcesses(tmp_path_factory.mktemp("desk"), traded=False, quiet_seconds=1, pictures=True) as desk:
         wait_until(lambda: desk.http("GET", "/health/ready", token=None)[0] == 200, "both venues answer")
         yield desk
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from console.app import AndonApp
 from console.archives import FolderArchives
@@ -13,6 +14,7 @@ from console.desk.archive import Archives, Shelf
 from console.desk.pull import Level, Scope
 from console.evidence.columns import schema
 from console.evidence.items import TABLES
+from console.evidence.manifest import HeadLine
 from console.evidence.seal import Facts, TablePart, seal
 from console.offline import NoDesk, OfflineApp
 from console.screens.case import CaseScreen
@@ -23,6 +25,7 @@ from console.screens.table import PlotScreen, RowScreen, TableScreen
 from tests.pictures import settle, step_by_step
 from tests.support import evidence, scenario
 from tests.support.archives import make_archive
+from tests.unit.test_tampering import rewrite
 from widgets.grid import Grid
 from widgets.line import text_of
 from widgets.lines import Lines
@@ -340,3 +343,36 @@ async def test_nothing_is_done_from_an_archived_desk_and_one_key_leads_to_the_li
         assert live.app.current_mode == "desk"
         await step_by_step(pilot, "7", "escape")
         assert isinstance(live.app.screen, CaseScreen)
+
+
+async def test_help_fits_on_the_smallest_screen_wherever_one_is(told: Path) -> None:
+    live = Live(evidence.archives(told))
+    async with live.app.run_test(size=(80, 24)) as pilot:
+        for way in (("7",), ("enter",), ("d",), ("escape", "down", "enter"), ("escape", "colon", "escape")):
+            await step_by_step(pilot, *way, "question_mark")
+            said = lines(live.app, "#text")
+            assert "Verdict" in said
+            assert len(said.splitlines()) <= 22, way
+            await step_by_step(pilot, "escape")
+
+
+# --- evidence that steers ---------------------------------------------------------------------------------------------
+
+
+async def test_what_evidence_says_is_no_markup_and_steers_no_terminal(tmp_path: Path) -> None:
+    made = make_archive(tmp_path / "archive", incidents=1, events=40, seals=1)
+    evil = "[/x] [@click=app.quit]\x1b]0;owned\x07\u202e"
+    rewrite(
+        made.folder / "INC-2026-0001",
+        made.signer,
+        lambda line: replace(line, cls=evil, title=evil, by=evil) if isinstance(line, HeadLine) else line,
+    )
+    app = offline(made.folder)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await step_by_step(pilot, "enter")
+        page = app.screen.query_one("#page", Page)
+        assert "[@click=app.quit]" in page._border_title.plain  # type: ignore[union-attr]
+        assert "\x1b" not in page._border_title.plain  # type: ignore[union-attr]
+        painted = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        assert evil[:4] in painted
+        assert not {"\x1b", "\x07", "\u202e"} & set(painted)

@@ -31,7 +31,8 @@ class DeskProcesses:
 
     `state_dir` is the desk's state folder, `file` its desk.yaml, `broker` and `strategies` the processes' own helpers,
     `guard_pid` the guard. `traded` False leaves the strategies out. `broker_arguments` go to the broker,
-    `described` are further lines of desk.yaml."""
+    `described` are further lines of desk.yaml. Without `pictures` the guard draws no screen for the evidence: it would
+    take a second of a processor at each pull."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class DeskProcesses:
         http: bool = True,
         broker_arguments: tuple[str, ...] = (),
         described: tuple[str, ...] = (),
+        pictures: bool = False,
     ) -> None:
         self.folder = folder
         self.state_dir = folder / "desk"
@@ -55,6 +57,7 @@ class DeskProcesses:
         self._guarded = guarded
         self._http = http
         self._described = described
+        self._pictures = pictures
 
     def __enter__(self) -> Self:
         try:
@@ -193,5 +196,5 @@ class DeskProcesses:
                 lines += [f"  - name: {name}", f"    venue: {venue}", f"    symbols: [{', '.join(symbols)}]"]
                 lines += [f"    host: {self.strategies.urls[name]}"]
         lines += [f"cord: {{quiet_seconds: {self._quiet_seconds}}}", *(["http: {port: 0}"] if self._http else [])]
-        lines += [*self._described, ""]
+        lines += [*([] if self._pictures else ["archive: {pictures: false}"]), *self._described, ""]
         self.file.write_text("\n".join(lines))

@@ -96,6 +96,10 @@ def test_a_table_that_is_named_in_pieces_has_its_rows(shelf: FolderShelf) -> Non
         "WITH x AS (INSERT INTO fills VALUES (1)) SELECT 1",
         "EXPLAIN ANALYZE COPY (SELECT 1) TO '{out}'",
         "EXPLAIN ANALYZE /**/ CREATE TABLE t AS SELECT 1",
+        "/* explain analyze select 1 -- */ EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+        "/* /* */ explain select 1 -- */ EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+        "EXPLAIN (ANALYZE /* ) select 1 -- */) CREATE TABLE t AS SELECT 1",
+        "SELECT '\udc80'",
         "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{out}') SELECT 1",
         "SELECT 1; COPY (SELECT 1) TO '{out}'",
         "SELECT * FROM read_text('{secret}')",
@@ -238,3 +242,15 @@ def test_several_archives_are_told_apart(tmp_path: Path) -> None:
         for table in ("fills", "incidents", "items"):
             answer = shelf.query(f"SELECT DISTINCT archive, incident FROM {table} ORDER BY 1")
             assert [row[0] for row in answer.rows] == [str(tmp_path / name / "archive") for name in ("one", "two")]
+
+
+def test_an_answer_that_is_too_large_is_refused_in_a_sentence(
+    shelf: FolderShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.evidence.query.MOST_BYTES", 1 << 20)
+    with pytest.raises(Unreadable, match="the answer is larger than"):
+        shelf.query("SELECT repeat('x', 10000) FROM range(100000)", limit=100_000)
+
+
+def test_types_that_only_duckdb_has_are_shown(shelf: FolderShelf) -> None:
+    assert shelf.query("SELECT 1::BIGNUM, 'POINT(1 2)'::GEOMETRY, '{}'::JSON, '101'::BIT").rows

@@ -321,6 +321,14 @@ def test_a_table_is_read_from_the_file_that_was_looked_at(folder: Path) -> None:
         assert len(table.column(0, "symbol")) == table.count
 
 
+def test_columns_that_one_seal_has_and_another_has_not_are_empty_there(tmp_path: Path, signer: Signer) -> None:
+    folder = make_archive(tmp_path / "archive", events=40, seals=2, signer=signer).folder / ONE
+    sealed_as("positions", parquet(pa.table({"symbol": ["AAPL"]})))(folder, signer)
+    with closing(open_table(folder, "positions")) as table:
+        assert table.column(0, "qty").to_pylist() == [None]
+        assert table.column(1, "qty").null_count == 0
+
+
 # --- the index ------------------------------------------------------------------------------------------------------
 
 

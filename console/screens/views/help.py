@@ -7,7 +7,7 @@ from console.actions import Action, Console, key_at
 from console.screens.views.looks import LOOKS
 from widgets.line import BLANK, Line, Span, cut, line, wrap
 
-TOLD_IN_FULL = ("Here", "Cord", "Evidence")
+TOLD_IN_FULL = ("Here", "Cord")
 """Groups whose actions need a sentence each; the others are a row of keys, for all to fit on a small terminal."""
 
 
