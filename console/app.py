@@ -409,7 +409,10 @@ class AndonApp(App[None]):
 
     def open_filter(self) -> None:
         if isinstance(self.screen, Room):
-            self.screen.ask_filter()
+            if self.screen.sifts:
+                self.screen.ask_filter()
+            else:
+                self.notify("there are no rows here to look through", title="Filter")
 
     def open_palette(self) -> None:
         self.action_command_palette()

@@ -22,9 +22,7 @@ def archive_words(command: Adds, asked: Parser) -> None:
         metavar="PATH",
         help="an archive, an incident's folder, or an exported .tar.zst; several are one list",
     )
-    shown.add_argument(
-        "--key", default="", metavar="FILE|FINGERPRINT", help="who is trusted to have signed (default: nobody yet)"
-    )
+    shown.add_argument("--key", metavar="FILE|FINGERPRINT", help="who is trusted to have signed (default: nobody yet)")
     shown.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     verify = part(
         "verify", _frugal("archive_verify", "verify_archive"), "prove that nothing was changed since it was sealed"
@@ -37,7 +35,7 @@ def archive_words(command: Adds, asked: Parser) -> None:
         help="an incident's number or folder, an archive, or an exported .tar.zst (default: the desk's archive)",
     )
     verify.add_argument(
-        "--key", default="", metavar="FILE|FINGERPRINT", help="who is trusted to have signed (default: the desk's key)"
+        "--key", metavar="FILE|FINGERPRINT", help="who is trusted to have signed (default: the desk's key)"
     )
     export = part("export", _frugal("archive_export", "export_archive"), "one incident as one .tar.zst", named="ID")
     export.add_argument("-o", "--output", default="", metavar="FILE", help="where to (default: ID.tar.zst, here)")
@@ -83,7 +81,7 @@ def _reading(part: Parts) -> None:
     )
     show.add_argument("--item", default="", metavar="NAME", help="an item's rows, or a file's text")
     show.add_argument("--filter", default="", metavar="WORDS", help="with --item: rows whose cells hold these words")
-    show.add_argument("--sort", default="", metavar="[-]COLUMN", help="with --item: by this column; with - descending")
+    show.add_argument("--sort", default="", metavar="COLUMN", help="with --item: by this column; --sort=-COLUMN: down")
     show.add_argument("--limit", type=whole, default=1000, metavar="N", help="with --item: so many rows (default 1000)")
     show.add_argument("--timeline", action="store_true", help="what happened, too")
 

@@ -40,7 +40,7 @@ class OfflineApp(AndonApp):
     DEFAULT_MODE = "archive"
 
 
-def open_archives(paths: Sequence[str], key: str = "", *, mouse: bool = True) -> int:
+def open_archives(paths: Sequence[str], key: str | None = None, *, mouse: bool = True) -> int:
     """The console on these archives, incidents' folders or exported files, until its user leaves. `key` is who is
     trusted to have signed. Returns the exit code. Raises ConfigError."""
     folders = [Path(path).expanduser().absolute() for path in paths]
@@ -50,7 +50,7 @@ def open_archives(paths: Sequence[str], key: str = "", *, mouse: bool = True) ->
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise ConfigError("the console needs a terminal; `andon archive list` prints an archive without one")
     try:
-        trusted = Trusted.parse(key) if key else None
+        trusted = Trusted.parse(key) if key is not None else None
     except SigningError as error:
         raise ConfigError(str(error)) from None
     archives = FolderArchives(folders, lambda: trusted)

@@ -6,6 +6,7 @@ from widgets.line import Line, line
 
 STEPS = " ▁▂▃▄▅▆▇█"
 GAP = "·"
+MOST_DIGITS = 9
 
 
 def plot(levels: Sequence[float | None], width: int, height: int, began: str, ended: str) -> list[Line]:
@@ -15,7 +16,7 @@ def plot(levels: Sequence[float | None], width: int, height: int, began: str, en
     if not known:
         return [line(("  no number in it", "unknown"))]
     least, greatest = min(known), max(known)
-    labels = [number(greatest), number((least + greatest) / 2), number(least)]
+    labels = _labels(least, greatest)
     margin = max(map(len, labels))
     tall = height - 2
     eighths = [None if level is None else _eighths(level, least, greatest, tall) for level in levels]
@@ -36,9 +37,23 @@ def steps(width: int, labels: int = 12) -> int:
     return max(10, width - labels - 2)
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 4) -> str:
     """Short enough for an axis: `812`, `0.0314`, `1.24e+09`."""
-    return f"{value:,.0f}" if abs(value) >= 1000 and abs(value) < 1e9 else f"{value:.4g}"
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.{max(0, digits - len(str(int(abs(value)))))}f}"
+    return f"{value:.{digits}g}"
+
+
+def _labels(least: float, greatest: float) -> list[str]:
+    """Of the top, the middle and the bottom: no longer than it takes to tell them apart. One value has one label."""
+    if least == greatest:
+        return ["", number(least, MOST_DIGITS), ""]
+    labels: list[str] = []
+    for digits in range(4, MOST_DIGITS + 1):
+        labels = [number(greatest, digits), number((least + greatest) / 2, digits), number(least, digits)]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
 
 
 def _eighths(level: float, least: float, greatest: float, tall: int) -> int:

@@ -21,7 +21,8 @@ def list_archive(options: argparse.Namespace) -> int:
     """Prints the incidents that are asked for, the latest first; returns 1 where one can not be read. Raises
     ConfigError."""
     with shelf_of(options.path, options.desk) as shelf:
-        found = [each for each in shelf.incidents(deep=bool(options.symbol or options.text)) if _asked(each, options)]
+        deep = options.json or bool(options.symbol or options.text)  # JSON never calls empty what was not looked at
+        found = [each for each in shelf.incidents(deep=deep) if _asked(each, options)]
         several = len({each.archive for each in found}) > 1
     troubles = [each for each in found if each.trouble]
     if options.json:
@@ -78,6 +79,8 @@ def _row(summary: Summary, *, several: bool) -> tuple[str, ...]:
 
 def show_archive(options: argparse.Namespace) -> int:
     """Prints an incident, or the rows of one of its items; returns 1 where they can not be read. Raises ConfigError."""
+    if not options.item and (options.filter or options.sort):
+        raise ConfigError("--filter and --sort are of rows: --item NAME names whose")
     shelf, summary = one_of(options.id, options.desk)
     with shelf:
         try:
@@ -90,7 +93,8 @@ def show_archive(options: argparse.Namespace) -> int:
             return FAILED
         if options.json:
             told = {"sealed": case.items, "missing": case.missing, "timeline": timeline}
-            print_json(msgspec.to_builtins({**msgspec.structs.asdict(case.summary), **told}))
+            deep = next((each for each in shelf.incidents(deep=True) if each.id == summary.id), case.summary)
+            print_json(msgspec.to_builtins({**msgspec.structs.asdict(deep), **told}))
             return 0
         _print_case(case)
         for entry in timeline:
@@ -101,7 +105,7 @@ def show_archive(options: argparse.Namespace) -> int:
 def _print_case(case: FolderCase) -> None:
     of = case.summary
     closed = stamp(of.closed_at) if of.closed_at else "open at the last seal"
-    say(f"{of.id}  {of.severity} {of.cls}  {of.title}".rstrip())
+    say(f"{of.id}  {of.severity}  {of.cls or '–'}  {of.title}".rstrip())
     say(f"  desk     {of.desk} ({of.mode})")
     say(f"  opened   {stamp(of.opened_at)}   closed  {closed}")
     say(f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}")

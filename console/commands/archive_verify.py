@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +25,17 @@ def verify_archive(options: argparse.Namespace) -> int:
     """Prints how each incident stands; returns 0 verified, 1 something is wrong, 4 nobody vouches for the signer.
     Raises ConfigError where there is nothing to verify."""
     try:
-        told = Trusted.parse(options.key) if options.key else None
+        told = Trusted.parse(options.key) if options.key is not None else None
         asked = _asked(options.path, options.desk, told)
     except SigningError as error:
         raise ConfigError(str(error)) from None
-    reports = [_report(path, asked) for path in asked.paths]
+    reports: list[Report] = []
+    for path in asked.paths:
+        reports.append(report := _report(path, asked))
+        if not options.json:
+            _print(report)
     words = {report.word for report in reports}
+    notes = [*asked.notes, *_misled(asked, reports)]
     code = FOUND if BROKEN in words or asked.gone else 0 if words == {VERIFIED} else SIGNER_UNKNOWN
     if options.json:
         print_json(
@@ -37,13 +43,11 @@ def verify_archive(options: argparse.Namespace) -> int:
                 "verified": not code,
                 "incidents": [_facts(r) for r in reports],
                 "missing": asked.gone,
-                "notes": asked.notes,
+                "notes": notes,
             }
         )
     else:
-        for report in reports:
-            _print(report)
-        for line in (*asked.gone, *asked.notes):
+        for line in (*asked.gone, *notes):
             say(line)
     return code
 
@@ -53,6 +57,7 @@ class _Asked:
     """What is verified, and against what. `own` where it lies in the desk's own archive."""
 
     paths: list[Path]
+    where: Path
     own: bool
     told: Trusted | None
     desks: Trusted | None = None
@@ -69,10 +74,9 @@ def _asked(path: str, desk: str | None, told: Trusted | None) -> _Asked:
     if archive is not None and (not path or (inc.NUMBER.fullmatch(path) and (archive / path).is_dir())):
         where = archive / path
     own = archive is not None and _lies_in(where, archive)
-    asked = _Asked(_incidents(where), own, told)
-    if where not in asked.paths:
-        says = "says what its evidence does not; andon archive reindex makes it anew"
-        asked.notes += [f"{name}: {where / INDEX} {says}" for name in misled(where)]
+    if not path and not where.exists():
+        raise ConfigError(f"{where}: no incident was sealed there yet")
+    asked = _Asked(_incidents(where), where, own, told)
     if seen is None:
         return asked
     asked.desks = Trusted.of(seen.path.parent, seen.state)
@@ -88,6 +92,15 @@ def _asked(path: str, desk: str | None, told: Trusted | None) -> _Asked:
             if name not in here
         ]
     return asked
+
+
+def _misled(asked: _Asked, reports: Sequence[Report]) -> list[str]:
+    """Of evidence that is broken the index may well say what it said before."""
+    if asked.where in asked.paths:
+        return []
+    broken = {report.folder.name for report in reports if report.word == BROKEN}
+    says = "says what its evidence does not; andon archive reindex makes it anew"
+    return [f"{name}: {asked.where / INDEX} {says}" for name in misled(asked.where) if name not in broken]
 
 
 def _lies_in(where: Path, archive: Path) -> bool:

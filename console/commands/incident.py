@@ -107,6 +107,8 @@ def list_incidents(options: argparse.Namespace) -> int:
     rows = history.incidents.values()
     if options.json:
         print_json({"incidents": [_facts(row, history) for row in rows]})
+    elif not rows:
+        print("no incident is on record")
     else:
         print_table([(*_row(row), count(len(history.seals(row.id)), "seal")) for row in rows])
     return 0
@@ -114,7 +116,7 @@ def list_incidents(options: argparse.Namespace) -> int:
 
 def _row(row: inc.IncidentState) -> tuple[str, ...]:
     ended = f"closed {stamp(row.closed_at)}" if row.closed_at else "OPEN"
-    return (row.id, row.severity, row.cls, f"{stamp(row.opened_at)} {row.opened_by}", ended, row.title)
+    return (row.id, row.severity, row.cls or "–", f"{stamp(row.opened_at)} {row.opened_by}", ended, row.title)
 
 
 def show_incident(options: argparse.Namespace) -> int:
@@ -123,7 +125,7 @@ def show_incident(options: argparse.Namespace) -> int:
     history = _history(folder)
     row = history.incidents.get(options.id)
     if row is None:
-        known = meant(options.id, history.incidents) if history.incidents else "there is none on record yet"
+        known = "andon incident list has those there are" if history.incidents else "there is none on record yet"
         raise ConfigError(f"there is no incident {options.id!r}; {known}")
     lies = folder / "archive" / row.id
     lines = [line for record in history.records[row.id] if (line := tell(record)) is not None]

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from console.commands.ask import guarded
@@ -19,11 +19,9 @@ def attach(options: argparse.Namespace) -> int:
     not be sent."""
     read = [(path, _bytes(path)) for path in map(Path, options.files)]
 
-    def sent(session: Session) -> list[str]:
-        return [
-            session.command("attach", incident=options.id, upload=session.upload(data), name=path.name)
-            for path, data in read
-        ]
+    def sent(session: Session) -> Iterator[str]:
+        for path, data in read:
+            yield session.command("attach", incident=options.id, upload=session.upload(data), name=path.name)
 
     return _asked(options, sent)
 
@@ -41,15 +39,25 @@ def _bytes(path: Path) -> bytes:
 
 def snapshot(options: argparse.Namespace) -> int:
     """Has the guard read the desk and seal it; returns 1 where it did not."""
-    return _asked(options, lambda session: [session.command("snapshot", incident=options.id)])
+
+    def sent(session: Session) -> Iterator[str]:
+        yield session.command("snapshot", incident=options.id)
+
+    return _asked(options, sent)
 
 
-def _asked(options: argparse.Namespace, work: Callable[[Session], list[str]]) -> int:
+def _asked(options: argparse.Namespace, work: Callable[[Session], Iterator[str]]) -> int:
+    """What was done before something failed is said, too. Raises ConfigError where there is no such incident."""
     said: list[str] = []
     why = ""
     try:
         with guarded(options.desk) as session:
-            said = work(session)
+            if options.id and options.id not in session.state.logbook.incidents:
+                raise ConfigError(f"there is no incident {options.id}: andon incident list has those there are")
+            if sys.stderr.isatty():
+                print("the guard reads the desk and seals it …", file=sys.stderr)
+            for line in work(session):
+                said.append(line)  # noqa: PERF402 - one by one: what came before a failure was done
     except RuntimeError as error:  # the guard's reason, or that there is none
         why = str(error)
     if options.json:

@@ -132,6 +132,8 @@ class Trusted:
         """From a fingerprint, or from a file of public keys in PEM. Raises SigningError."""
         if _FINGERPRINT.fullmatch(told):
             return cls(frozenset({told}))
+        if not told:
+            raise SigningError("an empty key is nobody's: a fingerprint (SHA256:…) or a file is expected")
         path = Path(told).expanduser()
         try:
             return cls(_public_keys(path))

@@ -214,21 +214,29 @@ class GuardClient:
                     state = told.attached
                     self._know(state)
                     yield Attached(state)
-                elif told.answer is not None and (waiting := self._waiting.pop(told.answer.id, None)) is not None:
-                    if not waiting.done():
-                        waiting.set_result(told.answer)
+                elif told.answer is not None:
+                    self._settle(told.answer)
         except TimeoutError:
             why = f"the guard is silent for {SILENCE_SECONDS:.0f} s: frozen"
         except _GoneError as error:
             why = str(error)
         finally:
             self._writer = None
-            for waiting in self._waiting.values():
-                if not waiting.done():  # whoever asked may have given up in this very moment
-                    waiting.set_exception(RuntimeError(f"the guard went away: {_UNSURE}"))
-            self._waiting.clear()
+            self._abandon()
             writer.close()
         yield Detached(why)
+
+    def _settle(self, answer: Answer) -> None:
+        waiting = self._waiting.pop(answer.id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def _abandon(self) -> None:
+        """Nothing that was asked will be answered. Whoever asked may have given up in this very moment."""
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(RuntimeError(f"the guard went away: {_UNSURE}"))
+        self._waiting.clear()
 
     async def _files(self, attaching: "asyncio.Task[_Line]") -> AsyncIterator[Update]:
         """What the journal's files say, until `attaching` has a guard."""

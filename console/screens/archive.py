@@ -123,7 +123,8 @@ class ArchiveScreen(ArchiveRoom):
             if self._chosen.trouble:
                 self.refused(Unreadable(self._chosen.trouble))
             else:
-                self.app.push_screen(CaseScreen(self._shelf, self._chosen, self.verified))
+                standing = self.standings.get(view.key(self._chosen))
+                self.app.push_screen(CaseScreen(self._shelf, self._chosen, self.verified, standing))
 
     def do_query(self) -> None:
         from console.screens.query import QueryScreen

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual import work
 from textual.app import ComposeResult
 
@@ -48,6 +49,7 @@ class CaseScreen(ArchiveRoom):
         self._failed = ""
         self._check: Check | None = None
         self._written: object = None
+        self._told = 0
 
     def body(self) -> ComposeResult:
         yield Page(id="page", classes="panel")
@@ -65,15 +67,35 @@ class CaseScreen(ArchiveRoom):
     @work(group="open", exclusive=True)
     async def open(self) -> None:
         try:
-            case = await self.read(partial(self._shelf.open, self._summary))
-            self._case, self._items = case, case.items
-            self.refresh_moment()
-            self._timeline = await self.read(case.timeline)
+            await self._read_anew()
         except Unreadable as error:
             self._failed = str(error)
         self.refresh_moment()
 
+    async def _read_anew(self) -> None:
+        """What lies there now. What was proven of fewer seals is not proven of all. Raises Unreadable."""
+        case = await self.read(partial(self._shelf.open, self._summary))
+        seals = case.summary.seals
+        if self._case is not None and self._case.summary.seals == seals:
+            return
+        if self._standing is not UNCHECKED and self._summary.seals != seals:
+            self._standing = Standing("unchecked", f"Seal {seals} was added since it was verified: v checks it all.")
+        proven = self._standing.word in ("verified", "consistent")
+        self._items = tuple(replace(item, standing="ok") for item in case.items) if proven else case.items
+        self._case, self._summary = case, replace(self._summary, seals=seals)
+        self.refresh_moment()
+        self._timeline = await self.read(case.timeline)
+
+    def _catch_up(self, moment: Moment) -> None:
+        """The desk's own archive grows while one looks: a seal is read as soon as the desk tells of it."""
+        known = moment.state.logbook.incidents.get(self._summary.id) if moment.live else None
+        told = known.sealed.seal if known is not None and known.sealed is not None else 0
+        if self._case is not None and told > max(self._told, self._summary.seals):
+            self._told = told
+            self.open()
+
     def fill(self, moment: Moment, comparison: Comparison) -> None:
+        self._catch_up(moment)
         page, check = self.query_one("#page", Page), self._check
         checked = self.query_one("#checked", Lines)
         checked.show([view.checking(check, self.size.width)] if check else [])
@@ -150,6 +172,7 @@ class CaseScreen(ArchiveRoom):
         check = self._check = Check(self._summary.id)
         self.refresh_moment()
         try:
+            await self._read_anew()
             self._standing, self._items = await self.read(partial(self._case.verify, check))
         except Unreadable as error:
             if not check.stopped:

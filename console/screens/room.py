@@ -154,6 +154,11 @@ class Room(LiveScreen):
     def ask_note(self, label: str) -> None:
         self.query_one("#incident-note", Prompt).ask(label)
 
+    @property
+    def sifts(self) -> bool:
+        """Whether there are rows that a filter would keep or leave out."""
+        return any(grid.display for grid in self.query(Grid))
+
     def ask_filter(self) -> None:
         self.query_one("#filter", Prompt).ask()
 

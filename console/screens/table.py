@@ -43,7 +43,7 @@ class TableRoom(ArchiveRoom):
 
     def fill(self, moment: Moment, comparison: Comparison) -> None:
         table = self.query_one("#table", Table)
-        total = self._base.count if self._base is not None else 0
+        total = self._base.count if self._base is not None else None
         shown = self._rows.count if self._rows is not None else total
         table.border_title = label(view.title(self._where, total, shown, self._busy))
         told = view.told(table.span, shown, self._column, self._said, self.size.width)
@@ -115,6 +115,10 @@ class TableRoom(ArchiveRoom):
         none = "" if column is not None and self._rows is not None and self._rows.count else "there is no row"
         number = "" if column is not None and column.kind == "number" else "← → to a column of numbers"
         return {"open": none, "sort": none, "plot": none or number, "leave": ""}
+
+    @property
+    def sifts(self) -> bool:
+        return self._base is not None
 
     def sift(self, words: str) -> None:
         """Not while it is typed: it may go through millions of rows."""

@@ -42,7 +42,7 @@ def test_a_question_that_was_given_up_as_the_guard_fell_silent_does_not_end_the_
             await asyncio.sleep(0)
             asked = asyncio.ensure_future(client.command("differ"))
             await asyncio.sleep(0)
-            time.sleep(0.4)  # noqa: ASYNC251 - a machine that stalls: both patiences end in one turn of the loop
+            time.sleep(0.4)  # a machine that stalls: both patiences end in one turn of the loop
             assert isinstance(await following, Detached)
             with pytest.raises(RuntimeError):
                 await asked

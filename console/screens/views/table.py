@@ -21,17 +21,20 @@ def headings(columns: Sequence[Column]) -> list[Heading]:
     ]
 
 
-def title(where: str, total: int, shown: int, busy: str) -> str:
-    told = count(total, "row") if shown == total else f"{shown:,} of {count(total, 'row')}"
-    return f" {where}  {told}{f' · {busy}' if busy else ''} "
+def title(where: str, total: int | None, shown: int | None, busy: str) -> str:
+    """`total` is None as long as nothing was read."""
+    told = ""
+    if total is not None:
+        told = f"  {count(total, 'row')}" if shown == total else f"  {shown:,} of {count(total, 'row')}"
+    return f" {where}{told}{f' · {busy}' if busy else ''} "
 
 
-def told(span: tuple[int, int], of: int, column: Column | None, said: str, width: int) -> Line:
+def told(span: tuple[int, int], of: int | None, column: Column | None, said: str, width: int) -> Line:
     """Below the table: which rows are in sight, and what the keys would act upon."""
     if said:
         return cut(line((f" {said}", "warn")), width)
     if not of:
-        return line((" no row", "dim"))
+        return line((" … reading" if of is None else " no row", "dim"))
     rows = f" {span[0]:,}–{span[1]:,} of {of:,}"
     here = line(("   column ", "dim"), (column.name, "key"), (f"  {column.kind}", "dim")) if column else line()
     return cut(line((rows, "dim"), here), width)
