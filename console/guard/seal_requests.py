@@ -38,6 +38,11 @@ class _Asked(NamedTuple):
     captured: tuple[str, ...]
     done: asyncio.Future[str]
 
+    @property
+    def sent(self) -> bool:
+        """Whether somebody sent a file, which is to be in it."""
+        return any(file.name.startswith("attached-") for file in self.shown.files)
+
 
 class SealRequests:
     """Belongs to the event loop."""
@@ -117,7 +122,11 @@ class SealRequests:
             self._patience = AGAIN_SECONDS[0]
             if asked.why == "closed":
                 self._recorder.unpin(asked.incident)
-            if not asked.done.done():
+            if asked.done.done():
+                return
+            if asked.sent and "attached" not in said.seal.items:  # sealed all the same, and without what was sent
+                asked.done.set_exception(RuntimeError(f"not kept: {'; '.join(said.seal.missing)}"))
+            else:
                 asked.done.set_result(_says(said.seal))
             return
         if not asked.done.done():
