@@ -105,7 +105,7 @@ def show_archive(options: argparse.Namespace) -> int:
 def _print_case(case: FolderCase) -> None:
     of = case.summary
     closed = stamp(of.closed_at) if of.closed_at else "open at the last seal"
-    say(f"{of.id}  {of.severity}  {of.cls or '–'}  {of.title}".rstrip())
+    say(f"{of.id}  {of.severity} {of.cls or '–'}  {of.title}".rstrip())
     say(f"  desk     {of.desk} ({of.mode})")
     say(f"  opened   {stamp(of.opened_at)}   closed  {closed}")
     say(f"  sealed   {count(of.seals, 'time')}, the last time {stamp(of.sealed_at)}")

@@ -57,7 +57,7 @@ def _asked(options: argparse.Namespace, work: Callable[[Session], Iterator[str]]
             if sys.stderr.isatty():
                 print("the guard reads the desk and seals it …", file=sys.stderr)
             for line in work(session):
-                said.append(line)  # noqa: PERF402 - one by one: what came before a failure was done
+                said.append(line)  # noqa: PERF402 - what came before a failure was done
     except RuntimeError as error:  # the guard's reason, or that there is none
         why = str(error)
     if options.json:

@@ -195,9 +195,15 @@ def test_files_are_attached_under_safe_names_and_without_secrets(desk: DeskProce
         assert (code, len(error.splitlines())) == (2, 1)
         assert why in error
     assert andon(desk, "incident", "attach", "INC-1999-0001", str(note))[::2] == (
-        1,
-        "andon: there is no incident INC-1999-0001",
+        2,
+        "andon: there is no incident INC-1999-0001: andon incident list has those there are",
     )
+    core = tmp_path / "core.bin"
+    core.write_bytes(b"\xff\xfe\x00" + desk.broker.accounts["sim1"][1].encode() + b"\x00")
+    code, said, error = andon(desk, "incident", "attach", number, str(note), str(core))
+    assert code == 1
+    assert f"{number} sealed" in said, "what was done before something failed is said"
+    assert "core.bin" in error
 
 
 def test_it_is_noted_and_closed_on_record_and_the_desk_stays_stopped(desk: DeskProcesses) -> None:

@@ -11,7 +11,10 @@ from msgspec.structs import replace
 from console.app import AndonApp
 from console.archives import FolderArchives
 from console.desk.archive import Archives, Shelf
+from console.desk.events import ArchiveSealed
 from console.desk.pull import Level, Scope
+from console.desk.source import Attached
+from console.desk.state import fold_all
 from console.evidence.columns import schema
 from console.evidence.items import TABLES
 from console.evidence.manifest import HeadLine
@@ -24,7 +27,7 @@ from console.screens.query import QueryScreen
 from console.screens.table import PlotScreen, RowScreen, TableScreen
 from tests.pictures import settle, step_by_step
 from tests.support import evidence, scenario
-from tests.support.archives import make_archive
+from tests.support.archives import Made, make_archive
 from tests.unit.test_tampering import rewrite
 from widgets.grid import Grid
 from widgets.line import text_of
@@ -195,6 +198,70 @@ async def test_a_verification_says_in_words_what_was_changed(tmp_path: Path) -> 
         assert file.name in page.partition("P0")[0], "the finding stands at the top"
         await step_by_step(pilot, "escape")
         assert "✗ broken" in " ".join(map(text_of, app.screen.query_one("#list", Grid).rows[0].cells))
+
+
+def with_seals(made: Made, seals: int) -> None:
+    """Leaves of the manifest what it said after so many seals."""
+    manifest = made.folder / "INC-2026-0001" / "manifest.jsonl"
+    kept = manifest.with_name("manifest.whole")
+    whole = (made.folder / kept.name).read_bytes() if (made.folder / kept.name).exists() else manifest.read_bytes()
+    (made.folder / kept.name).write_bytes(whole)
+    lines = whole.splitlines(keepends=True)
+    heads = [number for number, each in enumerate(lines, 1) if b'"kind":"head"' in each]
+    manifest.chmod(0o600)
+    manifest.write_bytes(b"".join(lines[: heads[seals - 1]]))
+
+
+async def test_what_the_list_verified_is_not_called_unchecked_on_its_page(told: Path) -> None:
+    app = offline(told)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await step_by_step(pilot, "v", "enter")
+        page = lines(app, "#page")
+        assert page.startswith("✓ VERIFIED")
+        assert "✓ verified" in page
+        assert "○ unchecked" not in page
+
+
+async def test_a_page_follows_the_seals_that_are_added(tmp_path: Path) -> None:
+    made = make_archive(tmp_path / "archive", incidents=1, events=60, seals=3)
+    with_seals(made, 1)
+    live = Live(FolderArchives([made.folder], lambda: None))
+    async with live.app.run_test(size=(120, 36)) as pilot:
+        await step_by_step(pilot, "7", "enter", "v")
+        assert "1 time, last" in lines(live.app, "#page")
+        with_seals(made, 2)
+        told = [
+            record for record in made.records if not isinstance(record.event, ArchiveSealed) or record.event.seal < 3
+        ]
+        live.source.put(Attached(fold_all(told)))
+        await step_by_step(pilot)
+        page = " ".join(lines(live.app, "#page").split())
+        assert "○ UNCHECKED Seal 2 was added since it was verified" in page
+        assert "2 times, last" in page
+        with_seals(made, 3)
+        await step_by_step(pilot, "v")
+        page = " ".join(lines(live.app, "#page").split())
+        assert "the last seal is 3" in page
+        assert "3 times, last" in page
+
+
+async def test_where_there_are_no_rows_nothing_is_filtered(made: Path) -> None:
+    app = offline(made)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await step_by_step(pilot, "enter", "slash")
+        assert "no rows here" in toasts(app)
+        assert not app.screen.query_one("#filter").has_class("-asking")
+
+
+async def test_what_is_typed_right_behind_the_key_of_a_line_belongs_to_it(made: Path) -> None:
+    app = offline(made)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await step_by_step(pilot, "colon", f"type:{COUNTED}", "enter")
+        room = app.screen
+        assert room.query_one("#table").has_focus
+        assert isinstance(room, QueryScreen)
+        room.do_query()
+        assert room.focused is room.query_one("#statement"), "before any other key is looked at"
 
 
 async def test_a_whole_incident_leaves_as_one_file_and_its_path_is_said(made: Path, tmp_path: Path) -> None:

@@ -98,6 +98,10 @@ class FakeSource:
         while True:
             yield await self._later.get()
 
+    def put(self, update: Update) -> None:
+        """One more, as if the guard told it."""
+        self._later.put_nowait(update)
+
     async def keep(self, entry: AnyEntry) -> str:
         """Judged by the rule that the guard judges by."""
         if self._refuses:

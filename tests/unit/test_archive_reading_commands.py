@@ -100,6 +100,8 @@ def test_an_incident_is_shown_whole_and_by_its_items(capsys: pytest.CaptureFixtu
         (["show", "INC-2026-0099"], "there is no incident INC-2026-0099"),
         (["show", ONE, "--item", "nope"], "there is no item 'nope' in INC-2026-0001; there are records"),
         (["show", ONE, "--item", "fills", "--sort", "x"], "there is no column 'x'; there are ts"),
+        (["show", ONE, "--filter", "x"], "--item NAME names whose"),
+        (["verify", "--key", ""], "an empty key is nobody's"),
         (["list", "/nowhere"], "/nowhere: there is no such folder"),
         (["query", "SELECT nope FROM fills"], "line 1, column 8: Referenced column"),
         (["query", "DELETE FROM fills"], "DELETE is refused"),
