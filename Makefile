@@ -24,7 +24,7 @@ setup: $(VENV)/.andon
 	@echo "Andon is $(abspath $(ANDON))."
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 6 --dist loadgroup -m "not soak and not bench"
+	@$(BIN)/pytest -n 9 --dist loadgroup -m "not soak and not bench"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check

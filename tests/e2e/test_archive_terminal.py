@@ -62,7 +62,7 @@ def test_a_copied_archive_is_listed_opened_verified_and_queried_by_keys(tmp_path
         assert "ARCHIVE  INC-2026-0002" in shown
         assert "no live desk is attached" in shown
         terminal.send("\x1b")
-        terminal.wait_for("signed by")
+        terminal.wait_until(lambda shown: "as it was at" not in shown and "signed by" in shown, "the page again")
         terminal.send(":")
         terminal.wait_for("what there is")
         terminal.send(SQL)

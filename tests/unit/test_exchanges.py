@@ -63,7 +63,7 @@ def test_the_cords_own_requests_are_told_with_what_became_of_them_and_without_it
     ]
     assert json.loads(told[1]["body"]) == [{"id": "o1", "status": 200}, {"id": "o2", "status": 200}]
     assert all(each["error"] for each in told[3:])
-    assert told[3]["took_ms"] >= 500
+    assert told[3]["took_ms"] > 400
     assert began <= told[0]["ts"] <= told[1]["ts"] <= time.time_ns()
     kept = json.dumps(told, ensure_ascii=False)
     assert MARK in kept
