@@ -6,6 +6,7 @@ broker's own client in sequence. A healthy venue's own round trip is what it tak
 """
 
 import contextlib
+import os
 import queue
 import shutil
 import subprocess
@@ -55,7 +56,10 @@ def hand(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """A way of desk_hands.py, ready to begin."""
     command = [sys.executable, "-m", "tests.benchmarks.desk_hands", *arguments]
     pipes = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipes, stdout=pipes, text=True) as process:
+    whole = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    }  # the broker's client needs pandas
+    with subprocess.Popen(command, cwd=ROOT, env=whole, stdin=pipes, stdout=pipes, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:
