@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import msgspec
 from textual.app import App
+from textual.pilot import Pilot
 
 from console.app import AndonApp
 from console.desk.entries import AnyEntry
@@ -24,6 +25,7 @@ from console.desk.source import Attached, Update
 from console.desk.state import DeskState
 
 SIZE = (120, 36)
+LOOKS, LOOK_SECONDS = 40, 0.05
 _NOTHING_DONE = "a picture takes no commands"
 _FONTS = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 _ORIGIN = re.compile(r"<!--.*?-->\s*", re.DOTALL)
@@ -117,6 +119,18 @@ def stacked(pictures: Sequence[str]) -> str:
     return f'<svg viewBox="0 0 {width} {top}" xmlns="http://www.w3.org/2000/svg">\n{"".join(parts)}\n</svg>\n'
 
 
+async def _stands(app: AndonApp, pilot: Pilot[None]) -> None:
+    """Wait until the screen does not change any more: one layout may lead to another, on a busy machine much later."""
+    before = ""
+    for _ in range(LOOKS):
+        await pilot.pause(LOOK_SECONDS)
+        await app.settle()
+        await pilot.pause()
+        before, last = text_of(app), before
+        if before == last:
+            return
+
+
 async def draw(frame: Keyframe) -> tuple[str, str]:
     """The screens as SVG and as text."""
     still = _Still(frame.state)
@@ -126,9 +140,7 @@ async def draw(frame: Keyframe) -> tuple[str, str]:
         await still.attached.wait()
         for room in ("desk", "verdict") if frame.state.pulls else ("desk",):
             app.show_room(room)
-            await pilot.pause()
-            await app.settle()
-            await pilot.pause()
+            await _stands(app, pilot)
             svgs.append(lean(alone(app.export_screenshot(title=f"andon · {room}")), room))
             texts.append(text_of(app))
     return stacked(svgs), "\n\n".join(texts) + "\n"
