@@ -24,7 +24,7 @@ setup: $(VENV)/.andon
 	@echo "Andon is $(abspath $(ANDON))."
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 9 --dist loadgroup -m "not soak and not bench"
+	@$(BIN)/pytest -n 8 --dist loadgroup --ignore tests/benchmarks -m "not soak"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check
